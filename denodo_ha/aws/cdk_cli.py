@@ -78,8 +78,8 @@ class Cdk:
             while process.poll() is None:
                 if deadline.left(1) <= 0:
                     message = (
-                        f"`cdk {arguments[0]}` did not end in time; if CloudFormation has begun a "
-                        "deploy, the deploy continues"
+                        f"`cdk {arguments[0]}` did not end within {seconds:.0f} s, and was ended; "
+                        "if CloudFormation has begun a deploy, the deploy continues"
                     )
                     raise Failed(message)
                 clock.sleep(POLL_S)
@@ -138,7 +138,7 @@ def run_cdk(
             _end(process)
             raise
     if process.returncode:
-        message = f"`cdk {arguments[0]}` failed with status {process.returncode}: see above"
+        message = f"`cdk {arguments[0]}` failed with status {process.returncode}: see its output"
         raise Failed(message)
 
 

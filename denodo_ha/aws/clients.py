@@ -113,7 +113,7 @@ class Aws:
         every = tuple(dict.fromkeys(regions))
         if not every:
             raise UsageError(
-                "there is no region in which AWS could be called; give one with --region"
+                "no region is known in which AWS could be called; name a region with --region"
             )
 
         def ask(region: str) -> tuple[str, str]:
@@ -153,13 +153,16 @@ class Aws:
         try:
             client = self._session.client(service, region_name=region, config=config)
         except InvalidRegionError:
-            message = f"{region!r} is not a region; give one such as eu-west-1 with --region"
+            message = f"{region!r} is not a region; name a region such as eu-west-1 with --region"
             raise UsageError(message) from None
         except BotoCoreError as error:
             raise translate_error(error) from error
         except ValueError as error:
             # botocore raises ValueError if the value of AWS_ENDPOINT_URL is not a URL.
-            message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
+            message = (
+                f"{service} in {region} cannot be called: {error}; check the environment variable "
+                "AWS_ENDPOINT_URL"
+            )
             raise UsageError(message) from None
         bound_session(client, threading.Semaphore(WORKERS))
         if self._attempts < MUST_ARRIVE:

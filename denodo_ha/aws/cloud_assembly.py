@@ -64,8 +64,9 @@ def _synthesised(stack: SynthesisedStack) -> Template:
         is_resource = isinstance(resource, dict) and isinstance(resource.get("Type"), str)
         if not is_resource and not str(id_).startswith("Fn::"):
             message = (
-                f"{stack.file}: is not the output of cdk synth: {id_} of Resources has no Type; "
-                f"write it again with `{_synth((stack.file or Path()).parent)}`"
+                f"{stack.file}: is not the output of cdk synth, because {id_} of Resources has no "
+                "Type; write the folder again with "
+                f"`{_synth((stack.file or Path()).parent)}`"
             )
             raise UsageError(message)
     return stack.template
@@ -86,10 +87,13 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
     names = [stack.name for stack in stacks]
     for name in names:
         if names.count(name) > 1:
-            message = f"{name}: two of the stacks have this name; give one of them"
+            message = f"{name}: two of the given stacks have this name; give only one of the two"
             raise UsageError(message)
     if not stacks:
-        message = f"there is no stack in these paths; write them with `{_synth(Path('cdk.out'))}`"
+        message = (
+            "the given paths contain no stack; write a folder with stacks with "
+            f"`{_synth(Path('cdk.out'))}`"
+        )
         raise UsageError(message)
     return tuple(stacks)
 
@@ -103,14 +107,14 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
     manifest = folder / _MANIFEST
     if not manifest.is_file():
         message = (
-            f"{folder}: has no {_MANIFEST}, so it is not a cdk.out folder; write one with "
-            f"`{_synth(folder)}`"
+            f"{folder}: has no {_MANIFEST}, so the folder is not the output of cdk synth; write "
+            f"the folder with `{_synth(folder)}`"
         )
         raise UsageError(message)
     if folder.resolve() in parents:
         message = (
-            f"{manifest}: the assembly contains itself, so it is not the output of cdk synth; "
-            f"write it again with `{_synth(folder)}`"
+            f"{manifest}: the folder names itself as a part of itself, so the folder is not the "
+            f"output of cdk synth; write the folder again with `{_synth(folder)}`"
         )
         raise UsageError(message)
     try:
@@ -126,13 +130,13 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
                 yield _stack(settings.get("stackName", name), environment, file)
     except DocumentError as error:
         message = (
-            f"{manifest}{error.suffix}: is not the output of cdk synth ({error.what}); write it "
-            f"again with `{_synth(folder)}`"
+            f"{manifest}{error.suffix}: is not the output of cdk synth ({error.what}); write the "
+            f"folder again with `{_synth(folder)}`"
         )
         raise UsageError(message) from None
     except (UnreadableFileError, KeyError, TypeError, AttributeError) as error:
         message = (
-            f"{manifest}: is not the output of cdk synth ({error!r}); write it again with "
+            f"{manifest}: is not the output of cdk synth ({error!r}); write the folder again with "
             f"`{_synth(folder)}`"
         )
         raise UsageError(message) from None

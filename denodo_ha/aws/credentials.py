@@ -115,8 +115,8 @@ def _in_time(function: Callable[[], Result]) -> Result:
         return call_in_time(function, SOURCE_S)
     except TimeoutError:
         message = (
-            f"the source of the AWS credentials did not answer within {SOURCE_S:.0f} s, such as "
-            "STS in the profile's region, or a program; name another region with AWS_REGION, or "
-            "another profile with --profile"
+            f"the source of the AWS credentials did not answer within {SOURCE_S:.0f} s; the source "
+            "is, for example, STS in the profile's region, or the program that the profile names; "
+            "name another region with AWS_REGION, or another profile with --profile"
         )
         raise ExpiredCredentials(message) from None

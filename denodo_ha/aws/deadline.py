@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Final
 
 LOOK_S: Final = 8.0
-"""Project default: seconds after which a command stops reading a state that AWS does not answer."""
+"""Project default: seconds that a command waits for AWS's answers when it reads a state."""
 LAST_LOOK_S: Final = 2.0
 """Project default: seconds for the last observation, which begins when a wait's timeout expires."""
 
@@ -59,7 +59,7 @@ def left(limit: float) -> float:
 def paused() -> Iterator[None]:
     """Stop the time of all deadlines, for example while a person types an MFA code.
 
-    A pause inside of another one counts once.
+    If a pause begins inside of another pause, the time counts once.
     """
     global _paused, _pauses  # noqa: PLW0603 - a process has one time
     begin = time.monotonic()

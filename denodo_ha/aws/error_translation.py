@@ -75,7 +75,8 @@ _ANSWER_ERRORS = (LookupError, TypeError, AttributeError, ValueError)
 """Errors that code raises when an answer of AWS lacks an expected key or value."""
 
 _NEW_CREDENTIALS = (
-    "get new ones (for example with `aws sso login`, with your --profile), and run it again"
+    "get new credentials (for example with `aws sso login`, with your --profile), and run the "
+    "command again"
 )
 
 _WITHOUT_RESPONSE: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str], ...] = (
@@ -134,7 +135,7 @@ def translated_errors() -> Iterator[None]:
 
 @contextmanager
 def named_effect(effect: str) -> Iterator[None]:
-    """Say what may have changed, if a changing call in a block gets no answer or is interrupted.
+    """Add to an error what may have changed, if a call in a block has no answer or is interrupted.
 
         with named_effect("the shift may be active: `denodo-ha shift` shows it"):
             client.start_zonal_shift(...)
@@ -184,7 +185,7 @@ def translate_error(error: Exception) -> AwsError:
         return _translate_credentials(error)
     return UnreadableAnswer(
         f"AWS's answer cannot be read ({type(error).__name__}: {_line(str(error))}); check the "
-        "network and proxies on the way to AWS, and run it again"
+        "network and proxies on the way to AWS, and run the command again"
     )
 
 
@@ -192,20 +193,20 @@ def _translate_credentials(error: Exception) -> AwsError:
     """Return the `AwsError` for an error of a credentials program, file or MFA prompt."""
     if isinstance(error, EOFError):
         return NoCredentials(
-            "the profile asks for an MFA code, and there is no terminal to ask on; sign in first, "
-            "and give the temporary credentials in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
-            "AWS_SESSION_TOKEN"
+            "the profile asks for an MFA code, and there is no terminal on which to type the code; "
+            "sign in first, and give the temporary credentials in AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
         )
     if isinstance(error, _FILES):
         return NoCredentials(
-            f"the AWS credentials cannot be read: {_line(str(error))}; see "
-            "AWS_WEB_IDENTITY_TOKEN_FILE and the profile"
+            f"the AWS credentials cannot be read: {_line(str(error))}; check the environment "
+            "variable AWS_WEB_IDENTITY_TOKEN_FILE and the profile"
         )
     if isinstance(error, OSError):
         return Unreachable(f"AWS does not answer: {_line(str(error))}; check the network")
     return NoCredentials(
         f"the output of the profile's credential_process is not JSON: {_line(str(error))}; run "
-        "that program to see its output"
+        "the program that credential_process names, to see its output"
     )
 
 
@@ -222,8 +223,8 @@ def _translate_response(error: boto.ClientError) -> AwsError:
         if code in _SKEWED or _SKEWED_REASON.search(reason):
             problem = (
                 "this machine's clock differs from AWS's by minutes, so AWS does not accept its "
-                f"calls: {reason} ({code}); set the clock (`timedatectl` shows it), and run it "
-                "again"
+                f"calls: {reason} ({code}); set the clock (`timedatectl` shows the time), and run "
+                "the command again"
             )
         else:
             problem = f"AWS does not accept the credentials: {reason} ({code}); {_NEW_CREDENTIALS}"
@@ -238,19 +239,19 @@ def _translate_response(error: boto.ClientError) -> AwsError:
     if code in _THROTTLED:
         return Throttled(
             f"AWS throttles {where}, after several attempts: {reason} ({code}); wait a minute, "
-            "and run it again"
+            "and run the command again"
         )
     if _MISSING.search(code) or (code == "ValidationError" and _DOES_NOT_EXIST.search(reason)):
         return NotFound(
-            f"{where} did not find the resource: {reason} ({code}); it was deleted or "
-            "replaced meanwhile, or it is in another account or region: see --profile and --region"
+            f"{where} did not find the resource: {reason} ({code}); the resource was deleted or "
+            "replaced meanwhile, or is in another account or region: check --profile and --region"
         )
     if code in _UNAVAILABLE or int(metadata.get("HTTPStatusCode", 0)) >= 500:
         return Unreachable(
-            f"AWS could not answer {where}: {reason} ({code}); see the region's state at "
-            "https://health.aws.amazon.com, and run it again"
+            f"AWS could not answer {where}: {reason} ({code}); check the region's state at "
+            "https://health.aws.amazon.com, and run the command again"
         )
-    return RequestRejected(f"AWS does not accept {where}: {reason} ({code})")
+    return RequestRejected(f"AWS does not accept the call {where}: {reason} ({code})")
 
 
 def _line(text: str) -> str:

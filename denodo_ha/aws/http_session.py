@@ -58,9 +58,10 @@ class BoundSession:
         seconds = deadline.left(ATTEMPT_S)
         if seconds <= 0:
             message = (
-                f"AWS does not answer in time, or this machine is too busy to read its answers, so "
-                f"{request.url} was not called any more; see the region's state at "
-                "https://health.aws.amazon.com and the load of this machine, and run it again"
+                f"no time was left to call {request.url}: AWS does not answer in time, or this "
+                "machine is too busy to read AWS's answers; check the region's state at "
+                "https://health.aws.amazon.com and the load of this machine, and run the command "
+                "again"
             )
             raise Unreachable(message)
         try:
@@ -68,7 +69,10 @@ class BoundSession:
             _require_readable(request, response)
         except boto.HTTPClientError as error:
             if _header(request.headers, "x-amz-target") == _NOT_REPEATED:
-                message = f"AWS's answer was lost ({error}), so the command may run on the instance"
+                message = (
+                    f"AWS's answer was lost ({error}), so the instance may run the Systems Manager "
+                    "command nevertheless"
+                )
                 raise Unreachable(message) from error
             raise
         return response

@@ -55,8 +55,8 @@ _CONTENDED: Final = "TooManyUpdates"
 attempt of this command whose answer was lost (AWS, Systems Manager API, PutParameter). The SDK does
 not repeat such a call."""
 REPEATED_S: Final = 10
-"""Project default: seconds after the SDK has repeated a write in which the first request may still
-reach AWS."""
+"""Project default: seconds in which the first request of a write may still reach AWS, after the SDK
+has repeated the request."""
 PROVE_AGAIN_S: Final = (1, 2, 4)
 """Project default: seconds before the attempts to renew a lock that another call is writing."""
 
@@ -88,7 +88,7 @@ class Lock:
         what: the command that holds the lock, shown to other operators.
 
     Attributes:
-        holder: purpose of another command that holds the lock; empty if there is none.
+        holder: the other command that holds the lock (its `what`); empty if no other command does.
         remaining: why the lock could not be released, and what to do; empty if it was released.
     """
 
@@ -100,8 +100,8 @@ class Lock:
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
         self.holder, self._in_flight, self._repeated = "", False, float("-inf")
-        # Several threads may wait, and so renew the lock, at the same time; each would take the
-        # other's renewal for another command's write.
+        # Several threads may wait, and so renew the lock, at the same time. Without this mutex, a
+        # thread would take the renewal of another thread for a write of another command.
         self._renewal = threading.RLock()
 
     @contextmanager
@@ -148,15 +148,15 @@ class Lock:
             record = _Record({}, 0, None)
         if not self._is_ours(record):
             message = (
-                f"{_holder(record.content)} has taken over the lock {self._name}; this run stops "
-                "without further changes"
+                f"{_holder(record.content)} has taken over the lock {self._name}; this command "
+                "stops without further changes"
             )
             raise Failed(message)
         # If the version grew by more than one, another command wrote between the read and this
         # write, or the SDK repeated this write.
         version, repeated = self._put(overwrite=True)
         if not record.version < version <= record.version + 1 + repeated:
-            message = f"the lock {self._name} changed meanwhile; this run stops"
+            message = f"another command has changed the lock {self._name}; this command stops"
             raise Failed(message)
         self._renewed = self._clock.monotonic()
 
@@ -288,9 +288,9 @@ class Lock:
 
     def _remains(self, reason: str) -> str:
         return (
-            f"the lock {self._name} could not be released ({reason}): until it expires, at most "
-            f"{LIFETIME_S // 60} minutes from now, other commands wait for it; --take-over does "
-            "not wait"
+            f"the lock {self._name} could not be released ({reason}): until the lock expires, at "
+            f"most {LIFETIME_S // 60} minutes from now, other commands wait for the lock; a "
+            "command with --take-over does not wait"
         )
 
     def _put(self, *, overwrite: bool) -> tuple[int, int]:

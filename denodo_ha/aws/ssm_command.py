@@ -46,7 +46,7 @@ class SsmCommand:
 
     Attributes:
         document: name of the document.
-        parameters: its parameters, which the deployed document must have.
+        parameters: values of the document's parameters; the deployed document must have each.
         comment: the text that the Systems Manager console shows for the command.
         timeout: seconds after which the document ends the command.
     """
@@ -106,8 +106,8 @@ class SsmCommand:
             )
         except PollTimeout as late:
             message = (
-                f"{self.comment.removeprefix('denodo-ha: ')} was not seen to end within "
-                f"{late.seconds:.0f} s (SSM command {command_id})"
+                f"{self.comment.removeprefix('denodo-ha: ')}: Systems Manager did not report the "
+                f"end within {late.seconds:.0f} s (SSM command {command_id})"
             )
             raise Failed(message) from None
         return {id_: _result(shown) for id_, shown in invocations.items()}

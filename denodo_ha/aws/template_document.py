@@ -73,7 +73,7 @@ def read_template_file(file: Path) -> dict[str, Any]:
         raise UsageError(message) from None
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         message = (
-            f"{file}: has no Resources, so it is not a template; "
+            f"{file}: has no Resources, so the file is not a template; "
             "give a cdk.out folder or CloudFormation templates"
         )
         raise UsageError(message)

@@ -1,6 +1,6 @@
 """The commands of the program `denodo-ha`: their names, their help, and how each is imported.
 
-A command is a function in the module `command` of its package. It returns, or raises
+A command is a function in the module `command` of its package. The function returns, or raises
 `typer.Exit(code)` with a code of `cli.exit_codes`, or an error of `cli.errors`. `COMMANDS` lists
 each command with a function that imports it, because importing all commands takes seconds of CPU
 time.
@@ -294,7 +294,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "adopt",
         "Files",
-        "Write the configuration of a site made by hand, and show three ways to continue with it.",
+        "Write the configuration of a site made by hand, and show three ways to continue.",
         _adopt,
     ),
     Command(
@@ -343,7 +343,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "failover",
         "Failover",
-        "Show the cluster that the failover name leads to, or fail over to the other one.",
+        "Show the cluster that the failover name leads to, or fail over to the other cluster.",
         _failover,
     ),
 )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 _INDENT: Final = "[bold][/bold]"
-"""Markup without text. It precedes the indentation of examples, which Typer would remove."""
+"""Markup without text, put before the indentation of examples, which Typer would else remove."""
 
 
 def tidy_command(command: Any) -> None:

@@ -137,7 +137,10 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
             return _message_and_code(translate_error(error))
         case _:
             what = f"{type(error).__name__}: {error}".rstrip(": ")
-            message = f"denodo-ha: internal error: {what}; run it again with -vv for the traceback"
+            message = (
+                f"denodo-ha: internal error: {what}; run the command again with -vv to see the "
+                "traceback"
+            )
             return printable(message), exit_codes.FAILED
 
 
@@ -172,7 +175,7 @@ def _begin(
             "--verbose",
             "-v",
             count=True,
-            help="Log each step to stderr; -vv logs what was read as well.",
+            help="Log each step to stderr; -vv also logs what each step has read.",
         ),
     ] = 0,
     log_format: Annotated[

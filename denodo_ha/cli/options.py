@@ -44,7 +44,7 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="CONFIG",
-        help="The configuration: a path, or a name of config/ or config/examples/, "
+        help="The configuration: a path, or the name of a file in config/ or config/examples/, "
         "as for cdk -c config=CONFIG.",
         autocompletion=configuration_choice.complete_configuration,
         rich_help_panel=_WHICH,
@@ -55,8 +55,8 @@ Environment = Annotated[
     typer.Option(
         "--environment",
         metavar="NAME",
-        help="The environment's name, if its file is not available; its stacks are found by "
-        "their tags in each --region.",
+        help="The environment's name, if the configuration file is not available; the stacks of "
+        "the environment are found by their tags in each --region.",
         rich_help_panel=_WHICH,
     ),
 ]
@@ -82,7 +82,7 @@ Live = Annotated[
     bool,
     typer.Option(
         "--live",
-        help="Work on a site that no stack of this project has, as AWS shows it.",
+        help="Work on a site without a stack of this project, from the state that AWS shows.",
         rich_help_panel=LIVE_PANEL,
     ),
 ]
@@ -115,7 +115,7 @@ Document = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Show what would be done, and do nothing.", rich_help_panel=_HOW
+        "--dry-run", help="Show what would be changed, and change nothing.", rich_help_panel=_HOW
     ),
 ]
 Cluster = Annotated[
@@ -123,7 +123,7 @@ Cluster = Annotated[
     typer.Option(
         "--cluster",
         metavar="CLUSTER",
-        help="The cluster; required if the environment has several.",
+        help="The cluster; required if the environment has several clusters.",
         rich_help_panel=_WHICH,
     ),
 ]
@@ -133,8 +133,8 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         min=1,
-        help="Seconds for each wait of the command, which the last lines of this help count; not "
-        "for the command as a whole.",
+        help="Seconds for each wait of the command, not for the whole command; the last lines of "
+        "this help show the number of waits.",
         rich_help_panel=_HOW,
     ),
 ]

@@ -134,7 +134,10 @@ def print_document(text: str) -> None:
     sys.stdout.flush()
     error = process.stdout_error()
     if error is not None and error.errno != errno.EPIPE:
-        message = f"the document on stdout is incomplete: {error.strerror}; write it elsewhere"
+        message = (
+            f"the document on stdout is incomplete: {error.strerror}; write the document to "
+            "another place"
+        )
         raise Failed(message)
 
 

@@ -158,7 +158,7 @@ def set_state_left(state: str) -> None:
 def _interrupt(_number: int, _frame: object) -> None:
     global _interrupted  # noqa: PLW0603 - a signal handler takes no argument
     if _interrupted:
-        message = f"interrupted again, so nothing more is undone: {_state_left}"
+        message = f"interrupted again, so the command undoes nothing more: {_state_left}"
         os.write(_STDERR, f"denodo-ha: {message.encode('unicode_escape').decode()}\n".encode())
         os._exit(exit_codes.INTERRUPTED)
     _interrupted = True

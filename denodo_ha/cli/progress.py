@@ -58,7 +58,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a long step of a command; yield an object for its messages."""
+        """Show a long step of a command; yield an object for the messages of the step."""
         console = _console()
         if console.is_terminal and not logging_setup.is_json():
             with console.status(_escaped(title)) as status:

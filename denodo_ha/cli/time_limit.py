@@ -63,7 +63,7 @@ class TimeLimit:
 
     def text(self) -> str:
         """Return the limit as a sentence of the command's help."""
-        limit = f"It ends within {self.total():g} s"
+        limit = f"The command ends within {self.total():g} s"
         if self.waits:
             count = "" if len(self.waits) == 1 else f"{len(self.waits)} "
             limit += f", with --timeout T within {self.seconds:g} s and {count}T"
@@ -101,6 +101,6 @@ def limited(limit: TimeLimit) -> Callable[[Function], Function]:
 
 
 def limit_of(function: object) -> TimeLimit | None:
-    """Return the time limit of a command, None if it has none."""
+    """Return the time limit of a command, None if the command has no time limit."""
     limit = getattr(function, _ATTRIBUTE, None)
     return limit if isinstance(limit, TimeLimit) else None

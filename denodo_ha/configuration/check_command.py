@@ -20,12 +20,15 @@ def check(
     """Validate a configuration and its pins file, without the CDK and without any AWS call.
 
     The errors and warnings are those of cdk synth, with their lines. Errors give exit code 2.
-    Warnings and notes give 0; each ends with its name, by which the key `accept` turns it off.
+    Warnings and notes give exit code 0. Each ends with its name; the key `accept` turns off the
+    warnings and notes that it names.
 
         denodo-ha check -c prod
     """
     if config is None:
-        raise UsageError("no configuration is named: add -c CONFIG (a path, or a name of config/)")
+        raise UsageError(
+            "no configuration is named: add -c CONFIG (a path, or the name of a file in config/)"
+        )
     file = configuration_choice.configuration_path(config)
     try:
         problems = list(load(file, placeholders=_has_own_values(file)).findings)

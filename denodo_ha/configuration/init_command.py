@@ -26,7 +26,7 @@ def init(
         typer.Option(
             "--from",
             metavar="EXAMPLE",
-            help="The example to copy: a name of config/examples/.",
+            help="The example to copy: the name of a file in config/examples/.",
             autocompletion=configuration_choice.complete_example,
         ),
     ] = DEFAULT,
@@ -40,8 +40,8 @@ def init(
     root = configuration_choice.configuration_root()
     if not _NAME.fullmatch(name) or name.endswith((".pins", ".yaml", ".yml")):
         message = (
-            f"{name} is not a name for a configuration: the file is config/NAME.yaml; write "
-            "letters, digits, - and _, without a folder and without .yaml"
+            f"{name} cannot be the NAME of the new file config/NAME.yaml; use letters, digits, - "
+            "and _, without a folder and without .yaml"
         )
         raise UsageError(message)
     text = _example_text(root, example)
@@ -76,7 +76,7 @@ def _example_text(root: Path, example: str) -> str:
         message = f"there is no folder {_shown(folder)}: run this command in a clone of the project"
         raise UsageError(message)
     if example not in known:
-        message = f"there is no example {example}: write one of {', '.join(known)}"
+        message = f"there is no example {example}; the examples are {', '.join(known)}"
         raise UsageError(message)
     text = (folder / f"{example}.yaml").read_text(encoding="utf-8")
     return text.replace(f"{_SCHEMA_LINE}../schema.json", f"{_SCHEMA_LINE}schema.json", 1)

@@ -100,6 +100,6 @@ class AlarmSilence:
             if not self._warned:
                 self._warned = True
                 self._progress.say(
-                    f"warning: the alarms of {cluster.name} are not silenced ({error}); they may "
-                    "notify of what this command does"
+                    f"warning: the alarms of {cluster.name} are not silenced ({error}), and may "
+                    "notify of the changes that this command makes"
                 )

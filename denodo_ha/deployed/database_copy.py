@@ -63,8 +63,8 @@ class DatabaseCopy:
 def read_database_copy(aws: Aws, region: str, source: DatabaseSource) -> DatabaseCopy | None:
     """Return the copy of a database in a region; None if there is none.
 
-    Of several copies, as after a replacement of the database, the one with the newest state is
-    returned.
+    After a replacement of the database there may be several copies; the result is the copy with
+    the newest state.
     """
     with translated_errors():
         client = aws.client("rds", region)

@@ -34,6 +34,9 @@ def read_desired_state(
     except ValueError:
         state = None
     if not isinstance(state, dict):
-        message = f"the parameter {name} is not a JSON object: deploy the cluster again"
+        message = (
+            f"the SSM parameter {name}, the desired state of {node}, is not a JSON object: deploy "
+            f"cluster {place.name} again"
+        )
         raise Failed(message)
     return state

@@ -48,7 +48,8 @@ class StackLocation:
         stack: name of the stack.
         account: 12 digits.
         region: its region.
-        unreachable: why the credentials cannot access the stack, and what to do; empty if they can.
+        unreachable: why the credentials cannot access the stack, and what to do; empty if the
+            credentials can access the stack.
     """
 
     name: str
@@ -72,8 +73,8 @@ class StackLocation:
         if self.account == account:
             return self
         reason = (
-            f"it is in account {self.account}, and these credentials are of {account}: name a "
-            f"profile of {self.account} with --profile"
+            f"the stack is in account {self.account}, and these credentials are of account "
+            f"{account}: name a profile of {self.account} with --profile"
         )
         return replace(self, unreachable=reason)
 
@@ -111,13 +112,16 @@ class EnvironmentLocation:
         listed = ", ".join(known)
         if name is None:
             if len(known) != 1:
-                message = f"{self.environment} has clusters {listed}; name one with --cluster"
+                message = (
+                    f"environment {self.environment} has the clusters {listed}; name the cluster "
+                    "of this command with --cluster"
+                )
                 raise UsageError(message)
             return self.clusters[0]
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"its clusters are {listed}"
-            message = f"{self.environment} has no cluster {name}; {hint}"
+            message = f"environment {self.environment} has no cluster {name}; {hint}"
             raise UsageError(message)
         return self.clusters[known.index(name)]
 
@@ -157,11 +161,13 @@ def require_one_environment(config: str | None, environment: str | None) -> None
         UsageError: Neither --config nor --environment is given, or both are.
     """
     if config is not None and environment is not None:
-        raise UsageError("--config and --environment both name an environment; give one of them")
+        raise UsageError(
+            "--config and --environment both name an environment; give only one of the two options"
+        )
     if config is None and environment is None:
         message = (
-            "which environment? Give -c CONFIG (a path, or a name of config/), or --environment "
-            "NAME with --region REGION"
+            "no environment is named: add -c CONFIG (a path, or the name of a file in config/), or "
+            "--environment NAME with --region REGION"
         )
         raise UsageError(message)
 
@@ -192,8 +198,8 @@ def locate_configured(
     if not clusters:
         used = ", ".join(sorted({cluster.region for cluster in every}))
         message = (
-            f"{environment.name} has no cluster in {', '.join(regions or ())}; its regions are "
-            f"{used}"
+            f"environment {environment.name} has no cluster in {', '.join(regions or ())}; its "
+            f"regions are {used}"
         )
         raise UsageError(message)
     failover = None
@@ -232,7 +238,10 @@ def cluster_location(environment: Environment, name: str) -> StackLocation:
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> EnvironmentLocation:
     searched = regions_to_search(aws, regions)
     if not searched:
-        message = f"where is {environment}? Name every region that it uses with --region"
+        message = (
+            f"no region is known in which to search for environment {environment}: name each "
+            "region of the environment with --region"
+        )
         raise UsageError(message)
     with deadline.limited(SEARCH_S):
         answers = map_concurrently(lambda region: _attempt_stacks(aws, region), searched)
@@ -268,10 +277,14 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> En
 
 def _not_deployed(environment: str, regions: Iterable[str], stacks: list[tuple[str, Any]]) -> str:
     known = {stack_tags(stack).get(names.ENVIRONMENT_TAG, "") for _, stack in stacks} - {""}
-    others = f"the environments there are {', '.join(sorted(known))}" if known else "none is there"
+    others = (
+        f"the deployed environments are {', '.join(sorted(known))}"
+        if known
+        else "no other environment is deployed there either"
+    )
     return (
         f"no cluster of environment {environment} is deployed in {', '.join(regions)} in this "
-        f"account; {others}: see --environment, --region and --profile"
+        f"account; {others}: check --environment, --region and --profile"
     )
 
 

@@ -85,16 +85,16 @@ class HaproxyInstances(HaproxyFleet):
             The output of each instance.
 
         Raises:
-            Failed: An instance did not load the file. It runs with its previous file, and the
-                instances after it were not changed.
+            Failed: An instance did not load the file. This instance runs with its previous file,
+                and the remaining instances were not changed.
         """
         outputs: dict[str, str] = {}
         with deadline.extended(APPLY_S):
             ids = self.ids()
         for id_ in ids:
             recording.note(self.cluster.name, id_, before="its previous file")
-            done = f"; {', '.join(outputs)} did" if outputs else ""
-            effect = f"HAProxy on {id_} may have loaded the new file{done}: run this again"
+            done = f" ({', '.join(outputs)} loaded the file before)" if outputs else ""
+            effect = f"HAProxy on {id_} may have loaded the new file{done}: run the command again"
             with named_effect(effect), deadline.extended(2 * APPLY_S):
                 result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:

@@ -27,7 +27,8 @@ class Instance:
         image: id of its image.
         address: its private IPv4 address; empty for a terminated instance.
         tags: its tags.
-        root_volume: id of its root volume; empty if it has none, for example when terminated.
+        root_volume: id of its root volume; empty if the instance has no root volume, for example
+            after it was terminated.
     """
 
     id: str

@@ -40,7 +40,7 @@ class LostNode:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.name} is lost, its instance {self.instance_id} is {self.state}"
+        return f"{self.name} is lost: its instance {self.instance_id} is {self.state}"
 
 
 def lost_state(node: Node, instance: Instance | None) -> str:
@@ -62,7 +62,7 @@ def remedy(cluster: str, node: Node) -> str:
             "and deploy"
         )
     replace = full_command("replace", node.name, cluster=cluster)
-    return f"run `{replace}`, which creates it again"
+    return f"run `{replace}`, which creates the instance again"
 
 
 def lost_nodes(
@@ -119,5 +119,5 @@ def require_instances(
     lost = lost_nodes(aws, cluster, clock, only)
     if lost:
         reasons = "; ".join(f"{node}: {node.remedy}" for node in lost)
-        message = f"{reasons}; then run this again; {state}"
+        message = f"{reasons}; then run this command again; {state}"
         raise Refused(message)

@@ -52,7 +52,7 @@ _PRIORITY = re.compile(r"^<[0-7]>")
 
 MEANINGS: Final[Mapping[int, str]] = {
     1: "a call of the node to AWS failed",
-    UNKNOWN_ACTION: "the program on the node does not know this action: its version differs",
+    UNKNOWN_ACTION: "the node program is of another version, which does not have this action",
     3: "the desired state, or a secret that it names, cannot be read",
     4: "the image or a shared database lacks something that the node needs",
     BUSY: "another run of the program is active on the node",
@@ -95,8 +95,8 @@ class NodeStatus:
         drained: True if the node reports "not ready" because it was drained.
         earlier_rules: True if the node reports "ready" by the readiness rules of an earlier
             version.
-        drain_hold: True if the watchdog rests because the node was drained; None if the node's
-            program is of an earlier version, which cannot rest.
+        drain_hold: True if the watchdog rests because the node was drained; None if the node
+            program is of an earlier version, whose watchdog cannot rest.
         warnings: the node's warnings, for example about a new program that the node refuses to run.
     """
 
@@ -160,7 +160,10 @@ class NodeAgent:
         """
         result = self.run(node, "check", timeout=STATUS_S)
         if result.code not in {DONE, WOULD_CHANGE}:
-            message = f"{node} cannot compare its desired state: {explain_result(result)}"
+            message = (
+                f"{node} cannot compare its desired state with the state that it has applied: "
+                f"{explain_result(result)}"
+            )
             raise Failed(message)
         return result.code == WOULD_CHANGE
 
@@ -187,12 +190,12 @@ class NodeAgent:
         if not self.offers(action):
             cluster, reason, remedy = self.cluster.location.name, "", ""
             if action in EXPORT_ACTIONS:
-                reason = f", or {cluster} has no `exports`, whose login the node uses"
-                remedy = f"add `exports` to clusters.{cluster} if it has none, "
+                reason = f", or because {cluster} has no `exports`, and so no login for exports"
+                remedy = f"add `exports` to clusters.{cluster} if the key is missing, "
             message = (
                 f"the SSM document of {self.cluster.stack.name} does not have the action {action}, "
                 f"because an earlier version deployed the document{reason}; {remedy}deploy the "
-                "cluster again with this version, then run this again"
+                "cluster again with this version, then run the command again"
             )
             raise Refused(message)
 
@@ -255,8 +258,8 @@ class NodeAgent:
         except NotFound:
             message = (
                 f"{node} ({id_}) cannot be reached through Systems Manager: check that the "
-                "instance and its SSM agent run, and that it reaches the ssm and ssmmessages "
-                "endpoints"
+                "instance and its SSM agent run, and that the agent reaches the ssm and "
+                "ssmmessages endpoints"
             )
             raise Failed(message) from None
         return results[id_]
@@ -267,8 +270,8 @@ class NodeAgent:
         if name is None:
             message = (
                 f"{self.cluster.stack.name} has no SSM document for its nodes: `denodo.program` "
-                "is off, or the stack was deployed by a version without the document; deploy it "
-                "again with this version"
+                "is off, or an earlier version without the document deployed the stack; deploy "
+                "the stack again with this version"
             )
             raise UsageError(message)
         return name
@@ -279,6 +282,6 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
     yield from map(str, report.get("warnings", ()))
     if refused := report.get("program_refused"):
         yield (
-            f"it keeps its program, and refuses {refused['program']} since {refused['at']}: "
-            f"{refused['reason']}"
+            f"the node keeps its program, and refuses the program {refused['program']} since "
+            f"{refused['at']}: {refused['reason']}"
         )

@@ -1,8 +1,8 @@
 """Pins of the deployed nodes: image, type, disks and first boot from the deployed template.
 
 Pins are not read from EC2: the next synthesised template must contain the same values as the
-deployed one, or the next deploy would change the node. If an instance was changed by hand, a pin
-with its actual state would cause the deploy to replace the instance.
+deployed template, or the next deploy would change the node. If an instance was changed by hand, a
+pin with its actual state would cause the deploy to replace the instance.
 """
 
 import re
@@ -77,9 +77,9 @@ def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
         if state == "OK":
             return minutes, ""
         message = (
-            f"the alarm {name} of {minutes} minutes without data is {state}, so the health check "
-            f"of {cluster.name} continues to follow the one of {current} minutes: run "
-            f"`{full_command('pin')}` again in some minutes"
+            f"the alarm {name} for {minutes} minutes without data is {state}, so the health check "
+            f"of {cluster.name} continues to follow the alarm for {current} minutes without data: "
+            f"run `{full_command('pin')}` again in some minutes"
         )
         return current, message
     return current, ""
@@ -106,7 +106,8 @@ def pin_of(node: str, properties: Mapping[str, Any]) -> Pin:
         return Pin.model_validate(values)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         message = (
-            f"the deployed instance of {node} does not have the properties of this version: {error}"
+            f"the deployed instance of {node} does not have the properties that this version "
+            f"expects: {error}"
         )
         raise Failed(message) from None
 

@@ -57,7 +57,7 @@ class PauseRecord:
     location: StackLocation
 
     def read(self, now: datetime) -> Pause | None:
-        """Return the pause of the cluster; None if it has none, or if it has ended.
+        """Return the pause of the cluster; None if there is no pause, or if the pause has ended.
 
         Raises:
             AwsError: AWS does not answer, or denies access.
@@ -115,7 +115,7 @@ class PauseRecord:
             resume = full_command("resume", self.location.name)
             message = (
                 f"{self.location.name} is paused {pause}; {state}. End the pause with `{resume}`, "
-                "then run this again"
+                "then run this command again"
             )
             raise Refused(message)
 

@@ -115,8 +115,8 @@ class Stack:
     def unknown(self, subject: str) -> Failed:
         """Return the error for an expression that only CloudFormation can evaluate."""
         message = (
-            f"{self.name}: {subject} is not known from here, because the deployed template has an "
-            "expression or a shape there that this version does not evaluate; to see it: `aws "
+            f"{self.name}: {subject} is not known, because this version cannot evaluate the "
+            "expression for it in the deployed template; to see the template, run `aws "
             f"cloudformation get-template --region {self.region} --stack-name {self.name}`"
         )
         return Failed(message)

@@ -163,7 +163,7 @@ def drain(
         bool,
         typer.Option(
             "--force",
-            help="Drain also if no other healthy node is left: then there is no service.",
+            help="Drain the node even if no other node is healthy: clients are not served then.",
             rich_help_panel="How",
         ),
     ] = False,
@@ -174,10 +174,11 @@ def drain(
 
     The node is deregistered from every shared target group of its cluster, and remains registered
     in the target group of its auxiliary port. The command waits for the deregistration delay. A
-    drain tag on the instance records who drained it, when and why. Run the command again to
-    continue after an interruption; `enable` brings the node back. With --cluster no other region is
-    needed: only the entry in the history may be written there, afterwards. With --live, NODE is
-    the tag Name or the id of an instance, and further tags record where it was registered.
+    drain tag on the instance records who drained the node, when and why. Run the command again to
+    continue after an interruption; `enable` brings the node back. With --cluster, the command needs
+    only the region of the cluster; at most its entry in the history is written to another region,
+    at the end. With --live, NODE is the tag Name or the id of an instance, and further tags record
+    the target groups in which the instance was registered.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 
@@ -197,8 +198,8 @@ def drain(
         return
     plan = draining.drain(node, why=why)
     change = "is out" if plan.open else "was out already"
-    keeps = "".join(f"; its auxiliary port {group.port} stays" for group in plan.keeps)
-    print_line(f"{name} {node} {change} of {plan.scope}{keeps}; {plan.tag}")
+    keeps = "".join(f"; its auxiliary port {group.port} stays registered" for group in plan.keeps)
+    print_line(f"{name} {node} {change} of {plan.scope}{keeps}; drained {plan.tag}")
 
 
 @limited(TimeLimit(CHANGE_S + CONFIRM_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
@@ -218,7 +219,7 @@ def enable(
         bool,
         typer.Option(
             "--metadata-ok",
-            help="Confirm that the node's metadata is correct; until then the node is not ready.",
+            help="Confirm that the node's metadata is correct: the node is not ready before.",
             rich_help_panel="How",
         ),
     ] = False,
@@ -240,7 +241,10 @@ def enable(
     """
     site = _Site(config, environment, region, profile, cluster, live, record, balancer)
     if site.is_found and metadata_ok:
-        raise UsageError("--metadata-ok: not with --live, as no program of this project runs there")
+        raise UsageError(
+            "--metadata-ok cannot be used with --live: on the nodes of a site without a stack of "
+            "this project, no node program runs that could record the confirmation"
+        )
     enabling, name, node = _enabling(site, node, timeout=timeout, take_over=take_over)
     if dry_run:
         plan = enabling.plan(node)
@@ -251,7 +255,7 @@ def enable(
             if plan.missing
             else f"would wait until it is healthy {plan.scope}"
         )
-        drained = f"; it is out {plan.tag}" if plan.tag else ""
+        drained = f"; the node is out {plan.tag}" if plan.tag else ""
         print_line(f"{name} {node}: {change}{drained}")
         return
     plan = enabling.enable(node, metadata_ok=metadata_ok)

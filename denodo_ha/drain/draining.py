@@ -27,7 +27,11 @@ from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
+from denodo_ha.deployed.rotation.operation import (
+    LOCK_REMAINS,
+    ClusterOperation,
+    OperationContext,
+)
 from denodo_ha.deployed.rotation.rotation import (
     HEALTHY_S,
     Entrance,
@@ -65,7 +69,7 @@ class DrainPlan:
             registered.
         old_tag: the node's drain tag, None if it has none.
         tag: the new drain tag of the node.
-        seconds: seconds within which its connections may end.
+        seconds: seconds within which the node's connections may end.
     """
 
     node: str
@@ -153,21 +157,23 @@ class Draining(ClusterOperation):
         scope = rotation.drain_scope(node)
         if not scope:
             message = (
-                f"{cluster.name} has no AWS load balancer in front of {node}: there is no target "
-                "group to take it out of. Nothing was changed. Behind HAProxy hosts of your own, "
-                f"run `{full_command('haproxy drain', node)}` there"
+                f"{cluster.name} has no AWS load balancer in front of {node}, so {node} cannot be "
+                "taken out of a target group. Nothing was changed. If the cluster is behind your "
+                f"own HAProxy hosts, run `{full_command('haproxy drain', node)}` on these hosts"
             )
             raise UsageError(message)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
         if instance is None or lost_state(cluster.node(node), instance):
             state = instance.state if instance is not None else GONE
             todo = (
-                remedy(cluster.name, cluster.node(node)) if instance_id else "wait for the deploy"
+                remedy(cluster.name, cluster.node(node))
+                if instance_id
+                else "wait until the deploy has created the instance"
             )
             message = (
-                f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
-                "balancer drops it automatically, and there is no instance to tag. Nothing was "
-                f"changed. To bring {node} back, {todo}"
+                f"the instance of {node} ({instance_id or 'not created yet'}) is {state}: no load "
+                "balancer sends connections to such an instance, and no drain tag can be written "
+                f"on it. Nothing was changed. To bring {node} back, {todo}"
             )
             raise Refused(message)
         entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")
@@ -217,8 +223,8 @@ class Draining(ClusterOperation):
         self._note(plan.node, after=f"out of {plan.scope} {plan.tag}")
         self._state_left = (
             f"{plan.node} is out of {plan.scope}, and has a drain tag; "
-            f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
-            f"`{self._enable(plan.node)}` to bring it back"
+            f"{rotation.drain_end(plan.node)}. Run the command again to wait until they have "
+            f"ended, or `{self._enable(plan.node)}` to bring the node back"
         )
 
     def _enable(self, node: str) -> str:
@@ -229,7 +235,10 @@ class Draining(ClusterOperation):
         try:
             lock.prove()
         except AwsError as error:
-            self._progress.say(f"warning: the watchdog of {plan.node} was not held: {error}")
+            self._progress.say(
+                f"warning: {plan.node} was not held, so its watchdog may start a server that was "
+                f"stopped: {error}"
+            )
             return
         rotation.hold_watchdog(plan.node, plan.tag)
 
@@ -240,14 +249,14 @@ class Draining(ClusterOperation):
         begun: Sequence[Entrance],
         error: CommandError | KeyboardInterrupt,
     ) -> NoReturn:
-        self._progress.say(f"{plan.node}: undoing")
+        self._progress.say(f"{plan.node}: undoing the drain")
         # Clear the text: the messages of this function say which state remains.
         self._state_left = ""
         kind = _error_class(error)
         out = f"be out of {labels(begun)}, and " if begun else ""
         left = f"{plan.node} may {out}have a drain tag"
         status = full_command("status")
-        process.set_state_left(f"{left}; a lock may remain: see `{status}`")
+        process.set_state_left(f"{left}. {LOCK_REMAINS}. To see the state: `{status}`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:
             # The command's time limit may have expired, and the undo must not depend on it.
@@ -258,13 +267,13 @@ class Draining(ClusterOperation):
                 self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
-                f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "
-                f"`{status}`, then run this again to continue, or `{self._enable(plan.node)}` to "
-                "bring it back"
+                f"{_reason(error)}. The drain could not be undone: {_reason(second)}. {left}. Look "
+                f"at the state with `{status}`, then run the command again to continue, or "
+                f"`{self._enable(plan.node)}` to bring the node back"
             )
             raise kind(message) from error
         self._note(plan.node, after="as before")
-        message = f"{_reason(error)}. It was undone: {plan.node} is as before"
+        message = f"{_reason(error)}. The drain was undone: {plan.node} is as before"
         raise kind(message) from error
 
     def _restore_tag(self, rotation: Rotation, plan: DrainPlan) -> None:
@@ -296,8 +305,9 @@ class Draining(ClusterOperation):
             if not missing and not tagged and passed >= settled:
                 return
             if passed >= UNDO_S:
-                tag = ", and has its drain tag" * tagged
-                message = f"AWS shows it out of {labels(missing) or 'nothing'}{tag}"
+                tag = ", and with the drain tag of this command" * tagged
+                groups = labels(missing) or "no target group"
+                message = f"AWS shows {plan.node} out of {groups}{tag}"
                 raise Failed(message)
             for _ in rotation.open(plan.node, missing):
                 pass

@@ -97,11 +97,11 @@ class Enabling(ClusterOperation):
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
         state = instance.state if instance is not None else GONE
         if instance is None or state != _RUNNING:
-            what = f"the instance of {node}, {instance_id or 'not created yet'}, is {state}"
-            todo = "start it, or let a deploy create it"
+            what = f"the instance of {node} ({instance_id or 'not created yet'}) is {state}"
+            todo = "start the instance, or create it with a deploy"
             if lost_state(cluster.node(node), instance):
                 todo = remedy(cluster.name, cluster.node(node))
-            message = f"{what}: {todo}, and run this again. Nothing was changed"
+            message = f"{what}: {todo}, and run the command again. Nothing was changed"
             raise Refused(message)
         return EnablePlan(
             node=node,
@@ -116,9 +116,10 @@ class Enabling(ClusterOperation):
         """Make a node record that an operator has confirmed its metadata."""
         cluster = self._read_cluster()
         self._plan(cluster, self._rotation(cluster), node)
-        self._note(node, before="its metadata is not confirmed")
+        self._note(node, before="the node's metadata is not confirmed")
         self._state_left = (
-            f"the metadata of {node} may be confirmed; its target groups are unchanged"
+            f"it is not known whether {node} has recorded that its metadata is confirmed; the "
+            "target groups are unchanged"
         )
         with self._progress.step(f"{node}: confirming its metadata") as step:
             result = self._agent(cluster).run(
@@ -130,8 +131,8 @@ class Enabling(ClusterOperation):
         if result.code != node_agent.DONE:
             reason = node_agent.explain_result(result)
             message = (
-                f"the metadata of {node} was not confirmed: {reason}. Its target groups "
-                "are unchanged"
+                f"{node} has not recorded that its metadata is confirmed: {reason}. The target "
+                "groups are unchanged"
             )
             raise Failed(message)
 
@@ -142,12 +143,14 @@ class Enabling(ClusterOperation):
         for entrance in rotation.open(plan.node, plan.missing):
             position = plan.missing.index(entrance)
             self._state_left = (
-                f"{plan.node} was put into {labels(plan.missing[:position]) or 'no target group'}, "
-                f"and perhaps not into {labels(plan.missing[position:])}{keeps}. It serves where "
-                "it is registered; run this again to continue"
+                f"{plan.node} was registered in "
+                f"{labels(plan.missing[:position]) or 'no target group'}, and perhaps not in "
+                f"{labels(plan.missing[position:])}{keeps}. {plan.node} serves in each target "
+                "group in which it is registered; run the command again to continue"
             )
         self._state_left = (
-            f"{plan.node} may not be healthy {plan.scope} yet{keeps}; run this again to wait for it"
+            f"{plan.node} may not be healthy {plan.scope} yet{keeps}; run the command again to "
+            "wait until the node is healthy"
         )
 
     def _wait_until_healthy(self, rotation: Rotation, plan: EnablePlan) -> None:
@@ -181,7 +184,8 @@ class Enabling(ClusterOperation):
         )
         if current is not None and current != plan.tag and current.since > plan.at:
             message = (
-                f"another command has drained {plan.node} meanwhile, {current}; its drain tag stays"
+                f"another command has drained {plan.node} meanwhile ({current}); the drain tag "
+                "remains"
             )
             raise Failed(message)
         return current
@@ -194,8 +198,8 @@ class Enabling(ClusterOperation):
             return ""
         if not status.confirmed:
             return (
-                ". The node reports that its metadata is not confirmed: check its catalog, import "
-                "what is missing, and run this again with --metadata-ok"
+                ". The node reports that its metadata is not confirmed: check the node's metadata, "
+                "import what is missing, and run the command again with --metadata-ok"
             )
         reasons = ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))
         return f". The node reports: {reasons}" if reasons else ""

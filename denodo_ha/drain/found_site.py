@@ -41,7 +41,7 @@ def find_node(
 
     Args:
         aws: the credentials.
-        regions: the regions to read; None: that of the credentials.
+        regions: the regions to read; None: the region of the credentials.
         locator: the site.
         node: the tag `Name` or the id of an instance.
         cluster: the node's cluster, named by its region; None if only one cluster has a node of
@@ -112,14 +112,16 @@ class _FoundOperation(ClusterOperation):
         instance = self._found.instances.get(instance_id)
         problems = []
         if instance is None:
-            problems.append(f"EC2 does not show its instance {instance_id}, so it cannot be tagged")
+            problems.append(
+                f"EC2 does not show the instance {instance_id}, so no drain tag can be written"
+            )
         elif group := self._found.auto_scaling_group(instance_id):
             problems.append(
-                f"its instance {instance_id} is in the Auto Scaling group {group}, which replaces "
-                "an instance that its load balancer does not find healthy; `aws autoscaling "
-                f"enter-standby --instance-ids {instance_id} --auto-scaling-group-name {group} "
-                f"--should-decrement-desired-capacity --region {region}` takes it out, and "
-                "exit-standby brings it back"
+                f"the instance {instance_id} is in the Auto Scaling group {group}, which replaces "
+                "instances that the load balancer reports as unhealthy; take the instance out with "
+                f"`aws autoscaling enter-standby --instance-ids {instance_id} "
+                f"--auto-scaling-group-name {group} --should-decrement-desired-capacity "
+                f"--region {region}`, and bring it back with exit-standby in place of enter-standby"
             )
         by_address = [
             group.logical_id
@@ -130,8 +132,8 @@ class _FoundOperation(ClusterOperation):
         ]
         if by_address:
             problems.append(
-                f"it is registered by its address in {', '.join(by_address)}, and only "
-                "registrations of instances are taken out and brought back"
+                f"the node is registered by its IP address in {', '.join(by_address)}, and this "
+                "command changes only registrations of instances by their ids"
             )
         problems += [
             f"its tag {text} has no ports, such as 9999; write the port of the registration with "
@@ -167,10 +169,11 @@ class FoundEnabling(_FoundOperation, Enabling):
         record, lost = self._found.record(instance_id), self._found.lost_groups.get(instance_id, ())
         if not record.ports:
             message = (
-                f"{node} has no drain record, the tags that drain --live writes, so it "
-                f"is not known where it was registered. {_UNCHANGED}. If it was taken out by hand, "
-                f"register it with `aws elbv2 register-targets --region {self._location.region} "
-                f"--target-group-arn ARN --targets Id={instance_id}`"
+                f"{node} has no drain record (the tags that drain --live writes), so it is not "
+                f"known in which target groups {node} was registered. {_UNCHANGED}. If an operator "
+                f"has taken {node} out by hand, register it with `aws elbv2 register-targets "
+                f"--region {self._location.region} --target-group-arn ARN --targets "
+                f"Id={instance_id}`"
             )
             raise Refused(message)
         if set(record.ports) <= set(lost):

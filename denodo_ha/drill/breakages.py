@@ -61,14 +61,18 @@ def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
     def breakage(what: str, state: ClusterState) -> Breakage:
         return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
 
-    for kind, machines in (("node", cluster.nodes), ("proxy", cluster.proxies)):
+    for kind, kinds, machines in (
+        ("node", "nodes", cluster.nodes),
+        ("proxy", "proxies", cluster.proxies),
+    ):
         alone = machines if len(machines) <= _MAX_SINGLE_MACHINES else machines[:1]
         for key in alone:
             state = ClusterState(lost_machines=frozenset({key}))
             yield breakage(f"{kind} {name}/{model.machines[key].name}", state)
         if len(machines) > len(alone):
             state = ClusterState(lost_machines=frozenset(machines[1:]))
-            yield breakage(f"every other {kind} of {name}", state)
+            first = model.machines[machines[0]].name
+            yield breakage(f"all {kinds} of {name} except {first}", state)
     for key in cluster.balancers:
         state = ClusterState(lost_balancers=frozenset({key}))
         yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
@@ -86,9 +90,9 @@ def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
 
 
 def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
-    """Yield the loss of metric data for each cluster.
+    """Yield the loss of the metric data of each cluster's alarms.
 
-    Alarms whose balancer is unknown are grouped by region instead.
+    Alarms whose balancer is unknown lose their data by region instead.
     """
     alarms_by_owner: dict[str, set[str]] = {}
     for check in checks:

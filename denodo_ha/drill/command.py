@@ -39,14 +39,15 @@ def drill(
         typer.Option(
             "--against",
             metavar="PATH",
-            help="Show only what differs from this cdk.out or template.",
+            help="Show only the differences from the drill of this cdk.out or template.",
         ),
     ] = None,
     orders: Annotated[
         bool,
         typer.Option(
             "--orders",
-            help="Also search every order of failures and repairs; exit with 1 if one does harm.",
+            help="Also search every order of failures and repairs; exit with 1 if DNS answers "
+            "wrongly after an order.",
         ),
     ] = False,
     orders_depth: Annotated[
@@ -55,20 +56,22 @@ def drill(
             "--orders-depth",
             metavar="EVENTS",
             min=1,
-            help="With --orders: search orders of at most so many events (default: all).",
+            help="With --orders: maximum number of events in an order (default: no maximum).",
         ),
     ] = None,
     no_worse: Annotated[
         bool,
         typer.Option(
             "--no-worse",
-            help="With --against: exit with 1 if a failure is worse than before.",
+            help="With --against: exit with 1 if a failure has a worse outcome than before.",
         ),
     ] = False,
     drained: Annotated[
         list[str] | None,
         typer.Option(
-            "--drained", metavar="CLUSTER/NODE", help="Start with this node drained; repeatable."
+            "--drained",
+            metavar="CLUSTER/NODE",
+            help="Work out the failures with this node drained; repeatable.",
         ),
     ] = None,
     max_recovery: Annotated[
@@ -77,7 +80,7 @@ def drill(
             "--max-recovery",
             metavar="SECONDS",
             min=0,
-            help="Exit with 1 if the recovery from a loss takes longer.",
+            help="Exit with 1 if the recovery from a loss takes more than SECONDS.",
         ),
     ] = None,
     min_secondary: Annotated[
@@ -86,7 +89,7 @@ def drill(
             "--min-secondary",
             metavar="N",
             min=0,
-            help="Exit with 1 if the secondary has fewer jdbc nodes.",
+            help="Exit with 1 if the secondary has fewer than N jdbc nodes.",
         ),
     ] = 1,
     max_load: Annotated[
@@ -95,7 +98,7 @@ def drill(
             "--max-load",
             metavar="PERCENT",
             min=100,
-            help="Exit with 1 if a node has more of its load after the loss of another.",
+            help="Exit with 1 if a node has more than PERCENT of its previous load after a loss.",
         ),
     ] = None,
     ignore: Annotated[
@@ -106,7 +109,7 @@ def drill(
         bool,
         typer.Option(
             "--live",
-            help="Drill what runs, read from AWS, in place of templates; nothing is changed.",
+            help="Read the resources that run from AWS instead of templates; change nothing.",
             rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
@@ -120,17 +123,18 @@ def drill(
         bool,
         typer.Option(
             "--show-policy",
-            help="Print the IAM policy that --live needs, which permits reading only.",
+            help="Print the IAM policy that --live needs; it permits only reading.",
             rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
 ) -> None:
-    """Work out the outcome of every single failure, from templates or for what runs.
+    """Work out the outcome of every single failure, from templates or for deployed resources.
 
-    The drill applies AWS's documented rules. From templates, it needs no account and no network;
-    with --live, it reads what runs, made by this project or not, and changes nothing. Exit code 1:
-    a policy is broken. Exit code 2: no policy is broken, but at least one is unknown, because not
-    all values on which it depends are in the templates, or could be read.
+    The drill applies AWS's documented rules. The drill of templates needs no account and no
+    network. The drill with --live reads the resources that run, made by this project or not, and
+    changes nothing. Exit code 1: a policy is broken. Exit code 2: no policy is broken, but at
+    least one policy is unknown, because a value that the policy needs is not in the templates or
+    could not be read.
 
         denodo-ha drill cdk.out
 
@@ -157,9 +161,9 @@ def drill(
     }
     _require_one_source(paths, [name for name, value in of_live.items() if value], live=live)
     if no_worse and against is None:
-        raise UsageError("--no-worse: needs --against PATH, the templates to compare with")
+        raise UsageError("--no-worse needs --against PATH: name the templates to compare with")
     if orders and against is not None:
-        raise UsageError("--orders: not together with --against; run the drill once for each")
+        raise UsageError("--orders and --against cannot be combined: run the drill once with each")
     ignored = ignore or []
     _require_policies(ignored)
 
@@ -209,9 +213,9 @@ def _require_one_source(
     if live and paths:
         problems.append("PATH and --live: give templates or --live, not both")
     if not live and not paths:
-        problems.append("which templates? Give PATH, such as cdk.out, or --live for what runs")
+        problems.append("no templates are given: give PATH, such as cdk.out, or --live to read AWS")
     if of_live and not live:
-        problems.append(f"{', '.join(of_live)}: only with --live")
+        problems.append(f"{', '.join(of_live)} can be given only with --live")
     if problems:
         raise UsageError("; ".join(problems))
 
@@ -225,7 +229,7 @@ def _require_policies(names: Sequence[str]) -> None:
     for policy in names:
         if policy not in POLICY_IDS:
             message = (
-                f"--ignore {policy}: there is no such policy; the policies are: "
+                f"--ignore {policy}: no policy has this name; the policies are: "
                 f"{', '.join(POLICY_IDS)}"
             )
             raise UsageError(message)
@@ -244,7 +248,7 @@ def _drill_live(
     from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415 - for --live
 
     if config is not None and any(where):
-        raise UsageError("--config, --environment, --record and --balancer: give one of them")
+        raise UsageError("give only one of --config, --environment, --record and --balancer")
     locator = None
     if config is not None:
         locator, regions = configured_site(config, regions)

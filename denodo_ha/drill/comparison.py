@@ -23,8 +23,8 @@ class OutcomeChange:
 
     Attributes:
         failure: the failure.
-        before: its outcome with the base templates, None if they do not have the failure.
-        after: its outcome with the new templates, None if they do not have the failure.
+        before: its outcome with the base templates; None if these templates lack the failed part.
+        after: its outcome with the new templates; None if these templates lack the failed part.
         worsenings: what is worse than before, with the numbers.
         improvements: what is better than before, with the numbers.
     """
@@ -67,9 +67,10 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
             improvements += _improvements(compared, outcome)
             lost = alarms_before[compared.failure] and not alarms_after[failure]
             if lost and not _harms_less(compared, outcome):
-                worsenings.append(f"no alarm any more ({_names(alarms_before[compared.failure])})")
+                names = _names(alarms_before[compared.failure])
+                worsenings.append(f"no alarm is set off any more (before: {names})")
             if alarms_after[failure] and not alarms_before[compared.failure]:
-                improvements.append(f"alarm {_names(alarms_after[failure])}")
+                improvements.append(f"sets off the alarm {_names(alarms_after[failure])}")
         if before != outcome or worsenings or improvements:
             yield OutcomeChange(failure, before, outcome, tuple(worsenings), tuple(improvements))
     for outcome in base.worst_first:
@@ -113,7 +114,7 @@ def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
 
 
 def _worsenings(before: Outcome, after: Outcome) -> Iterator[str]:
-    """Yield a text on each respect in which the second outcome is worse than the first."""
+    """Yield a text for each aspect in which the second outcome is worse than the first."""
     if _seconds(after) > _seconds(before):
         yield _recoveries(before, after)
     for how, ports in _more_ports(before, after):
@@ -122,19 +123,19 @@ def _worsenings(before: Outcome, after: Outcome) -> Iterator[str]:
         moved = (change for change in after.dns_changes if change.before != change.after)
         yield ", ".join(f"DNS: {change.before} -> {change.after}" for change in moved)
     for name in _lost_standbys(before, after):
-        yield f"{name}: no standby"
+        yield f"{name}: no healthy standby"
 
 
 def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
-    """Yield a text on each respect in which the second outcome is better than the first."""
+    """Yield a text for each aspect in which the second outcome is better than the first."""
     if _seconds(after) < _seconds(before):
         yield _recoveries(before, after)
     for how, ports in _more_ports(after, before):
         yield f"{ports}: no longer {how}"
     if _moves_without_need(after, before):
-        yield "DNS stays"
+        yield "DNS does not fail over"
     for name in _lost_standbys(after, before):
-        yield f"{name}: has a standby"
+        yield f"{name}: has a healthy standby"
 
 
 def _harms_less(before: Outcome, after: Outcome) -> bool:
@@ -152,10 +153,10 @@ def _recoveries(before: Outcome, after: Outcome) -> str:
 def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
     """Yield each kind of loss of ports that is larger in the second outcome, with these ports."""
     for how, ports_of in (
-        ("not reached", lambda outcome: _without(outcome, 0)),
-        ("not reached by all", lambda outcome: _without(outcome, 1)),
-        ("of unknown reach", lambda outcome: _without(outcome, 2)),
-        ("not served meanwhile", lambda outcome: set(outcome.interrupted)),
+        ("unreachable", lambda outcome: _without(outcome, 0)),
+        ("unreachable for some connections", lambda outcome: _without(outcome, 1)),
+        ("possibly unreachable", lambda outcome: _without(outcome, 2)),
+        ("interrupted by the failover of a database", lambda outcome: set(outcome.interrupted)),
     ):
         ports = sorted(ports_of(more) - ports_of(less))
         if ports:

@@ -29,14 +29,14 @@ def _losses(cluster: Cluster, model: Model) -> Iterator[str]:
     copies = model.copies.get(cluster.name)
     every = copies.export_seconds if copies is not None else None
     if every is None:
-        yield "metadata: no exports"
+        yield "metadata: there are no exports"
     elif copies is not None and not copies.are_exports_copied:
-        yield "metadata: exports not copied"
+        yield "metadata: exports are not copied"
     else:
         hours = f"{every / _HOUR_S:g} h"
-        yield f"metadata of {hours}, and the time of a copy"
+        yield f"metadata: changes of {hours} and the duration of a copy"
     if model.databases_of(cluster.name):
         if copies is not None and copies.is_database_copied:
-            yield f"database of {DATABASE_COPY_DELAY_S // _MINUTE_S} min"
+            yield f"database: changes of {DATABASE_COPY_DELAY_S // _MINUTE_S} min"
         else:
-            yield "database: not copied"
+            yield "database: is not copied"

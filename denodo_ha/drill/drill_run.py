@@ -34,7 +34,7 @@ class DrillResult:
 
     @cached_property
     def start(self) -> Situation:
-        """The situation before any failure: some nodes may be drained."""
+        """The situation before any failure, in which some nodes may be drained."""
         return _start(self.model, self.drained)
 
     @cached_property
@@ -72,7 +72,8 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
     model = build_model(read_stacks(paths))
     if not model.clusters:
         message = (
-            "none of these templates has a balancer or an instance, so there is nothing to lose"
+            "none of these templates has a load balancer or an instance that could fail: give the "
+            "template of a cluster's stack"
         )
         if model.unknowns:
             message += f"; {'; '.join(unknown.text for unknown in model.unknowns)}"
@@ -140,7 +141,7 @@ def keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:
     for name in names:
         if name not in keys:
             message = (
-                f"--drained {name}: there is no such node; the nodes are: {', '.join(sorted(keys))}"
+                f"--drained {name}: no node has this name; the nodes are: {', '.join(sorted(keys))}"
             )
             raise UsageError(message)
     return frozenset(keys[name] for name in names)

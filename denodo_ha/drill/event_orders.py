@@ -25,9 +25,11 @@ from denodo_ha.drill.outcome import Reach
 MAX_STATES: Final = 200_000
 
 PROPERTIES: Final = {
-    "answers-dead-side": "DNS never answers a side that does not serve while the other does.",
-    "does-not-return": "With everything repaired, DNS answers as at the start.",
-    "remembers": "Nothing but the operators' switch remembers earlier events.",
+    "answers-dead-side": "DNS never answers with a cluster that does not serve while the other "
+    "cluster serves.",
+    "does-not-return": "After all repairs, the answer of DNS is the same as at the start.",
+    "remembers": "The answer of DNS depends only on the present failures and on the operators' "
+    "switch, and not on earlier failures.",
     "oscillates": "Without an event, the answer of DNS does not change.",
 }
 """Properties that must hold in every state: the stable name of each property, and its sentence."""
@@ -254,14 +256,14 @@ class _Search:
                 yield "switch thrown", State(state.broken, "thrown", state.last_statuses)
             if state.switch == "thrown":
                 yield (
-                    "no datapoint of the switch since",
+                    "the switch's metric has no new datapoint",
                     State(state.broken, "silent", state.last_statuses),
                 )
             if state.switch and is_seen:
                 yield "switch put back", State(state.broken, "", self._put_back(state))
 
     def _switch_is_seen(self, state: State) -> bool:
-        """Return whether the switch's alarms get datapoints: not if their region is lost."""
+        """Return whether the switch's alarms get datapoints; False if their region is lost."""
         health = self.engine.health(self._situation(state), self.interpretation)
         alarms = self.engine.model.alarms
         return not any(health.has_no_data(alarms[key]) for key in self._switches)
@@ -362,7 +364,7 @@ class _Search:
 
     @cached_property
     def _is_operators(self) -> bool:
-        """Return whether only operators' switches decide the health of the primary's record."""
+        """Return whether the health of the primary's record depends only on operators' switches."""
         return self.engine.model.by_operators_alone(self.name.primary)
 
     @cached_property

@@ -55,7 +55,10 @@ def orders_report(search: OrdersResult) -> JsonObject:
 def comparison_report(
     changes: Sequence[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
 ) -> JsonObject:
-    """Return the report of changed outcomes; `before` of each has its outcome before the change."""
+    """Return the report of changed outcomes.
+
+    The key `before` of each change has the outcome before the change.
+    """
     counts = Counter(change.verdict for change in changes)
     held = {verdict.policy.id: verdict.holds for verdict in before}
     return {

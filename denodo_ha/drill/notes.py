@@ -43,7 +43,9 @@ class ReadingNotes:
     def hidden(self, key: Key, what: str) -> None:
         """Add a note that an unread part of a template may contain resources of any type."""
         self._add(
-            f"{key}: {what}; it may contain balancers, nodes, records or checks", *ANY_SUBJECT
+            f"{key} may contain balancers, nodes, records or checks that the drill does not know: "
+            f"{what}",
+            *ANY_SUBJECT,
         )
 
     def nested_stack_unknown(self, key: Key) -> None:
@@ -58,13 +60,13 @@ class ReadingNotes:
         """Add a note that a loop (Fn::ForEach) cannot be expanded."""
         self.hidden(
             f"{stack}/Fn::ForEach::{name}",
-            "only a deployment knows the items of this loop, so it is left out",
+            "only a deployment knows the items of this loop",
         )
 
     def undecided(self, key: Key, reasons: Iterable[str], hides: Iterable[Subject]) -> None:
         """Add a note that a resource depends on values that are known only after deployment."""
         self._add(
-            f"{key}: depends on {', '.join(sorted(set(reasons)))}, which only a deployment knows",
+            f"{key} depends on {', '.join(sorted(set(reasons)))}, which only a deployment knows",
             *hides,
             about=key if set(hides) == {"check"} else "",
         )
@@ -72,14 +74,16 @@ class ReadingNotes:
     def unknown_targets(self, target_group: Key) -> None:
         """Add a note that the templates do not list all targets of a target group."""
         self._add(
-            f"{target_group}: not all of its targets are known, so what it serves is unknown",
+            f"{target_group}: not all targets of this target group are known, so the nodes that "
+            "get its connections are unknown",
             "node",
         )
 
     def unknown_listener_of(self, listener: Key) -> None:
         """Add a note that the balancer or a target group of a listener is not known."""
         self._add(
-            f"{listener}: its balancer, or what it forwards to, is not in what was read",
+            f"{listener}: the balancer of this listener, or the target group to which the listener "
+            "forwards, is not among the resources that were read",
             "balancer",
             "node",
         )
@@ -87,54 +91,54 @@ class ReadingNotes:
     def unknown_zones(self, key: Key) -> None:
         """Add a note that the templates do not contain the zones of a balancer."""
         self._add(
-            f"{key}: its subnets or their zones are not known; it is assumed to have the zones "
-            "of its targets",
+            f"{key}: the zones of this balancer are not known; the drill assumes the zones of its "
+            "targets",
             "address",
         )
 
     def zone_by_parameter(self, key: Key, zone: str) -> None:
         """Add a note that the zone of a node is known only after deployment."""
-        self._add(f"{key}: only a deployment knows its zone ({zone})", "zone")
+        self._add(f"{key}: only a deployment knows the zone of this instance ({zone})", "zone")
 
     def other_routing(self, name: object, policy: str) -> None:
         """Add a note that a DNS name has a routing policy that the drill does not support."""
         self._add(
-            f"{name}: has records with the routing policy {policy}, which the drill does not read",
+            f"{name} has records with the routing policy {policy}, which the drill does not read",
             "record",
         )
 
     def joined_halves(self, name: str) -> None:
         """Add a note that both records of a failover name are assumed to be in one hosted zone."""
         self._add(
-            f"{name}: its PRIMARY and SECONDARY records name their hosted zone in different ways; "
-            "they are assumed to be in the same zone",
+            f"{name}: the PRIMARY and the SECONDARY record name their hosted zone in different "
+            "ways; the drill assumes that both records are in the same hosted zone",
             "record",
         )
 
     def unread_check(self, check: Key, what: str) -> None:
         """Add a note that the status of a health check or alarm is not known."""
-        self._add(f"{check}: {what}; it is assumed to be healthy", "check", about=check)
+        self._add(f"{check}: {what}; the drill assumes healthy", "check", about=check)
 
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
         """Add a note that the nodes behind an Auto Scaling group are not known."""
         self._add(
-            f"{auto_scaling_group}: which nodes its instances serve is not known (metadata "
-            "Denodo.Serves), so its upstreams are unknown",
+            f"{auto_scaling_group}: the nodes to which the instances of this Auto Scaling group "
+            "connect are not known, because its metadata Denodo.Serves does not name them",
             "node",
         )
 
     def no_jdbc_listener(self, balancer: Key) -> None:
         """Add a note that a balancer has auxiliary ports but no jdbc listener."""
         self._add(
-            f"{balancer}: has auxiliary ports and no listener for jdbc, so no client is directed "
-            "to them"
+            f"{balancer} has auxiliary ports and no listener for jdbc, so no client is directed to "
+            "the auxiliary ports"
         )
 
     def alarm_of_unknown_balancer(self, alarm: Key, balancer: object) -> None:
         """Add a note that no template has the balancer of an alarm's metric."""
         self._add(
-            f"alarm {alarm}: watches a balancer that is not in what was read ({balancer}); "
-            "it is assumed to report nothing",
+            f"alarm {alarm} monitors a balancer that is not among the resources that were read "
+            f"({balancer}); the drill assumes that the alarm's metric has no data",
             "check",
             about=alarm,
         )
@@ -145,8 +149,8 @@ class ReadingNotes:
         """Add a note that no listener of the balancer has the target group of an alarm's metric."""
         hides: tuple[Subject, ...] = () if known else ("check",)
         self._add(
-            f"alarm {alarm}: watches a target group that no listener of the balancer has "
-            f"({target_group}); nothing is reported for it",
+            f"alarm {alarm} monitors a target group that no listener of the balancer has "
+            f"({target_group}), so the alarm's metric has no data",
             *hides,
             about=alarm,
         )
@@ -154,7 +158,8 @@ class ReadingNotes:
     def unknown_health_check(self, check: object) -> None:
         """Add a note that no template has a health check to which a template refers."""
         self._add(
-            f"health check {check}: it is not in what was read; it is assumed to be healthy",
+            f"health check {check} is not among the resources that were read; the drill assumes "
+            "that this health check is healthy",
             "check",
             about=str(check),
         )
@@ -162,8 +167,8 @@ class ReadingNotes:
     def unknown_alarm(self, check: Key, alarm: object) -> None:
         """Add a note that no template has the alarm of a health check."""
         self._add(
-            f"health check {check}: its alarm is not in what was read ({alarm}); it is "
-            "assumed to be an alarm without data",
+            f"the alarm of the health check {check} is not among the resources that were read "
+            f"({alarm}); the drill assumes that this alarm has no data",
             "check",
             about=check,
         )
@@ -171,7 +176,7 @@ class ReadingNotes:
     def unsupported_alarm(self, check: Key, alarm: Key, reason: str) -> None:
         """Add a note that Route 53 does not support the alarm of a health check."""
         self._add(
-            f"health check {check}: Route 53 does not support its alarm {alarm}, because {reason}",
+            f"health check {check}: Route 53 does not support the alarm {alarm}, because {reason}",
             "check",
             about=check,
         )
@@ -179,46 +184,46 @@ class ReadingNotes:
     def existing_metadata_server(self, stack: str, host: str) -> None:
         """Add a note that nodes keep their metadata on a server that no stack creates."""
         self._add(
-            f"{stack}: nodes keep their metadata on {host}, which no stack creates; whether "
-            "another server takes over if it fails is not known",
+            f"{stack}: nodes keep their metadata on {host}, which no stack creates; it is not "
+            f"known if another server takes over after a failure of {host}",
             "metadata server",
         )
 
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add a note that the cluster of a database is not known."""
         self._add(
-            f"{database}: whose metadata this database keeps is not known (metadata Denodo.Keeps), "
-            "so the drill leaves out its failure",
+            f"{database}: the cluster that uses this database is not known, because the metadata "
+            "Denodo.Keeps does not name the cluster; the drill leaves out the database's failure",
             "database",
         )
 
     def database_of_unknown_services(self, database: Key, cluster: str) -> None:
         """Add a note that the services that need a database are not known."""
         self._add(
-            f"{database}: which services of {cluster} keep their metadata there is not known "
-            "(metadata Denodo.Keeps), so the services that its failure interrupts are unknown",
+            f"{database}: the services of {cluster} that a failure of this database interrupts are "
+            "not known, because the metadata Denodo.Keeps does not name the services",
             "database",
         )
 
     def database_in_unknown_zone(self, database: Key) -> None:
         """Add a note that the zone of a database is not known."""
         self._add(
-            f"{database}: the zone of this database is not known, so it is assumed to be lost with "
-            "each zone"
+            f"{database}: the zone of this database is not known; the drill assumes that the loss "
+            "of any zone includes the database"
         )
 
     def unknown_record_target(self, name: object, role: object, value: object) -> None:
         """Add a note that no template has the target of a failover record."""
         self._add(
-            f"{name}: its {role} record answers with {value}, which is not in what was read; "
-            "its services are unknown",
+            f"{name}: the {role} record answers with {value}, which is not among the resources "
+            "that were read; the services behind this record are unknown",
             "record",
         )
 
     def incomplete_failover_name(self, name: str, role: str, *, known: bool) -> None:
         """Add a note that a name has only a PRIMARY or only a SECONDARY record."""
         hides: tuple[Subject, ...] = () if known else ("record",)
-        self._add(f"{name}: has only a {role} record, so nothing fails over", *hides)
+        self._add(f"{name} has only a {role} record, so DNS cannot fail over", *hides)
 
     def records_without_check(self, name: str, records: Mapping[str, Record]) -> None:
         """Add a note on each record of a failover name that has no health check."""
@@ -227,11 +232,11 @@ class ReadingNotes:
                 effect = (
                     "never fails over automatically"
                     if role == "PRIMARY"
-                    else "may fail over to a dead cluster"
+                    else "may fail over to a cluster that does not serve"
                 )
                 self._add(
-                    f"{name}: its {role} record has no health check, so it always counts as "
-                    f"healthy and the site {effect}"
+                    f"{name}: the {role} record has no health check, so this record always counts "
+                    f"as healthy, and the site {effect}"
                 )
 
 
@@ -251,8 +256,9 @@ def model_notes(
         missing = [zone for zone in balancer.zones if zone not in in_dns]
         if missing:
             yield _note(
-                f"{balancer.cluster}: the balancer's address in {', '.join(missing)} is not in its "
-                "DNS, even with nothing failed: a target group has no healthy target there"
+                f"{balancer.cluster}: even without a failure, the balancer's DNS name does not "
+                f"resolve to the address in {', '.join(missing)}: a target group has no healthy "
+                "target in that zone"
             )
     for name in model.failover_names:
         hosts = [
@@ -260,27 +266,27 @@ def model_notes(
         ]
         if hosts[0] is not None and hosts[0] == hosts[1]:
             yield _note(
-                f"{name.name}: both sides have the same License Manager, {hosts[0]}: while it is "
-                "lost, no node of either side that stops can start"
+                f"{name.name}: both sides have the same License Manager, {hosts[0]}: while "
+                f"{hosts[0]} is lost, a node that stops cannot start again, on either side"
             )
     for cluster_name in dict.fromkeys(database.cluster for database in model.databases.values()):
         yield _note(
-            f"{cluster_name}: its checks are assumed not to detect a failed database, so its "
-            "nodes remain in service and DNS does not change"
+            f"{cluster_name}: the drill assumes that health checks do not detect a failed "
+            "database, so the nodes remain in service and the DNS answer does not change"
         )
     for cluster in model.clusters.values():
         nodes = [model.machines[key] for key in cluster.nodes]
         in_service = [node.name for node in nodes if node.key not in drained]
         if len(in_service) == 1 < len(nodes):
             yield _note(
-                f"{cluster.name}: only {in_service[0]} is in service, the others are drained"
+                f"{cluster.name}: only {in_service[0]} is in service, the other nodes are drained"
             )
         yield from map(_note, _recovery_notes(cluster.name, nodes))
         unknown = [node.name for node in nodes if node.zone is None]
         if unknown:
             text = (
-                f"{cluster.name}: the zone of {', '.join(unknown)} is not known, so losing a zone "
-                "does not include it"
+                f"{cluster.name}: the zone of {', '.join(unknown)} is not known, so the loss of a "
+                f"zone does not include {', '.join(unknown)}"
             )
             # A cluster of one node is lost with its zone, whichever zone it is. So no policy
             # depends on this unknown zone.
@@ -295,7 +301,7 @@ def _recovery_notes(cluster: str, nodes: Iterable[Machine]) -> Iterator[str]:
             names.setdefault(node.recovery, []).append(node.name)
     ways = {
         Recovery.AUTOMATIC: "by simplified automatic recovery",
-        Recovery.ALARM: "by an alarm that recovers it",
+        Recovery.ALARM: "by a CloudWatch alarm with the recover action",
     }
     for recovery, way in ways.items():
         if recovery in names:
@@ -305,9 +311,9 @@ def _recovery_notes(cluster: str, nodes: Iterable[Machine]) -> Iterator[str]:
             )
     if Recovery.NONE in names:
         yield (
-            f"{cluster}: when a host fails, EC2 does not move its instance to another host, as "
-            f"the type has no recovery ({', '.join(names[Recovery.NONE])}): stop and start the "
-            "instance, or replace it"
+            f"{cluster}: when a host fails, EC2 does not move its instance to another host, "
+            f"because the instance type has no recovery ({', '.join(names[Recovery.NONE])}): stop "
+            "and start the instance, or replace the instance"
         )
 
 
@@ -321,8 +327,8 @@ def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:
     for cluster, load in loads.items():
         if load > 100:
             yield _note(
-                f"{cluster}: after losing one node, another has up to {load} % of its previous "
-                "load; set a limit with --max-load PERCENT"
+                f"{cluster}: after the loss of one node, another node has up to {load} % of its "
+                "previous load; set a limit with --max-load PERCENT"
             )
 
 
@@ -346,8 +352,9 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
         )
     if any(group.health_check.requests_readiness for group in groups):
         yield (
-            f"{balancer.cluster}: a node is not ready when its own program reports that; the "
-            "program detects promotions at jdbc only, from 8.0 on: drain a node before a promotion"
+            f"{balancer.cluster}: a node counts as not ready when its node program reports that "
+            "the node is not ready; the node program detects promotions for jdbc only, from Denodo "
+            "8.0 on: drain a node before a promotion"
         )
     other = [
         group.name
@@ -356,8 +363,8 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
     ]
     if other:
         yield (
-            f"{balancer.cluster}: what the checks of {', '.join(other)} ask for is not known "
-            "here; they are assumed to pass while the port is open"
+            f"{balancer.cluster}: it is not known what the checks of {', '.join(other)} test; the "
+            "drill assumes that these checks pass while the port is open"
         )
 
 

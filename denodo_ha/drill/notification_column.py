@@ -1,38 +1,38 @@
-"""The column "Who is told, after" of the drill, and the reasons for failures without an alarm."""
+"""The column "Notification, after" of the drill, and the reasons for failures without an alarm."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from denodo_ha.drill.outcome import Outcome
 
-NOBODY: Final = "nobody"
+NOBODY: Final = "none"
 
 REASONS_WITHOUT_NOTIFICATION: Final = {
-    "node-drained": "an operator does this; `status` shows it",
-    "node-replaced": "an operator does this; `status` shows it",
-    "zone-shifted": "an operator does this; `status` shows it",
-    "region-lost": "the alarms are lost with the region; alarms.route53 tells",
-    "check-unhealthy": "only Route 53 sees it; alarms.route53 tells",
-    "missing-data": "only a metric is missing; alarms.route53 tells",
-    "node-not-ready": "AWS checks no more than the connection, or HAProxy instead of the node",
-    "nodes-not-ready": "AWS checks no more than the instance",
-    "service-down": "AWS checks no more than the instance, or HAProxy instead of the node",
-    "auxiliary-down": "AWS checks HAProxy instead of the node",
+    "node-drained": "an operator does this on purpose; `status` shows the node",
+    "node-replaced": "an operator does this on purpose; `status` shows the node",
+    "zone-shifted": "an operator does this on purpose; `status` shows the shift",
+    "region-lost": "the alarms are lost with the region; `alarms.route53` adds an alarm",
+    "check-unhealthy": "only Route 53 detects this failure; `alarms.route53` adds an alarm",
+    "missing-data": "only a metric is missing; `alarms.route53` adds an alarm",
+    "node-not-ready": "AWS checks only the connection to the port, or checks HAProxy",
+    "nodes-not-ready": "AWS checks only the instance",
+    "service-down": "AWS checks only the instance, or checks HAProxy",
+    "auxiliary-down": "AWS checks HAProxy and not the node",
 }
 """By kind of failure: why no alarm on AWS's own metrics detects this failure."""
 
 NEVER_SET_OFF: Final = {
     "port allocation": "depends on the number of connections, which is not a failure",
-    "node flapping": "a failure of the drill does not come and go",
-    "server restarted": "the drill's failures last, and the watchdog repairs this one",
+    "node flapping": "in the drill, a node that has failed does not become healthy and fail again",
+    "server restarted": "the drill's failures last, and the watchdog repairs a stopped server",
     "node memory": "depends on the load, which is not a failure",
     "node disk": "depends on the load, which is not a failure",
     "export overdue": "depends on the time, which is not a failure",
     "node certificate": "depends on the time, which is not a failure",
     "HAProxy certificate": "depends on the time, which is not a failure",
     "balancer certificate": "depends on the time, which is not a failure",
-    "database storage": "a database that is lost sets it off; one with a standby is not lost",
-    "database connections": "a database that is lost sets it off; one with a standby is not lost",
+    "database storage": "only the loss of a database without a standby sets off this alarm",
+    "database connections": "only the loss of a database without a standby sets off this alarm",
 }
 """By name of an alarm: why no scenario of the drill sets off this alarm."""
 
@@ -42,7 +42,7 @@ def reason_without_notification(outcome: Outcome) -> str | None:
     if outcome.notifications or not outcome.takes_redundancy or outcome.failure.kind == "nothing":
         return None
     return REASONS_WITHOUT_NOTIFICATION.get(
-        outcome.failure.kind, "no alarm of these templates sees it"
+        outcome.failure.kind, "no alarm of these templates detects this failure"
     )
 
 

@@ -29,7 +29,7 @@ def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
 
 
 def reach_of_chain(first: Reach, second: Reach) -> Reach:
-    """Return the reach of a connection that succeeds only if a second one succeeds too."""
+    """Return the reach of a connection that succeeds only if a second connection succeeds."""
     for worst in (Reach.NONE, Reach.UNKNOWN, Reach.SOME):
         if worst in (first, second):
             return worst
@@ -141,7 +141,8 @@ class Outcome:
         unknown: ports whose reach cannot be determined from the templates.
         gaps: the ports that some or all connections do not reach: one entry for each name and
             address.
-        recovery: seconds until all new connections succeed, None if some fail until a repair.
+        recovery: seconds until all new connections succeed; None if some connections fail until
+            a repair.
         steps: the steps of which `recovery` is the sum.
         after_repair: a sentence that says what happens after the repair.
         interpretations: texts on assumptions about open points that lead to another outcome.
@@ -202,9 +203,9 @@ class Outcome:
         if self.moves_site:
             parts.append(", ".join(f"DNS moves to {change.after}" for change in self.dns_changes))
         elif self.dns_changes:
-            parts.append("DNS stays")
+            parts.append("DNS does not fail over")
         if self.unreachable:
-            parts.append(f"{', '.join(map(str, self.unreachable))} not reached")
+            parts.append(f"{', '.join(map(str, self.unreachable))} unreachable")
         if self.recovery is not None:
             parts.append(f"{self.recovery} s")
         return ", ".join(parts) or "the same"

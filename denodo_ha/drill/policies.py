@@ -30,8 +30,8 @@ class Policy(ABC):
         sentence: the condition.
         source: the document or option that the policy is based on.
         rests_on: the kinds of objects that must be known to decide that the policy holds.
-        is_broken_by_absence: whether the policy is broken if an object is missing. An object that
-            could not be read may then be the object that the policy needs.
+        is_broken_by_absence: whether a missing object breaks the policy. If an object could not be
+            read, this object may be the missing one, so the policy is then unknown.
     """
 
     id: ClassVar[str]
@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Return whether there is no violation, and nothing unknown that could hide one."""
+        """Return whether no violation exists, and no unknown value could hide a violation."""
         return not self.violations and not self.unknowns
 
     @property
@@ -81,7 +81,7 @@ class NothingFailed(Policy):
     id = "nothing-failed"
     rests_on = frozenset({"balancer", "node", "record", "check"})
     sentence = (
-        "With nothing failed, DNS answers the primary and every service is reached by every "
+        "Without a failure, DNS answers with the primary, and clients reach every service at every "
         "address of every name."
     )
     source = "AWS, Amazon Route 53 API, ResourceRecordSet, Failover; AWS, Target group health"
@@ -96,7 +96,11 @@ class NothingFailed(Policy):
         for gap in outcome.gaps:
             if gap.reach is not Reach.UNKNOWN:
                 at = f" at {gap.address}" if gap.address else ""
-                how = "is reached by some only" if gap.reach is Reach.SOME else "is not reached"
+                how = (
+                    "is reached only by some connections"
+                    if gap.reach is Reach.SOME
+                    else "is not reached"
+                )
                 yield f"{gap.port} through {gap.through}{at} {how}"
 
 
@@ -138,7 +142,7 @@ class ZoneUnreachable(Policy):
     rests_on = frozenset({"balancer", "address", "node", "zone", "database"})
     sentence = (
         "Losing one zone leaves no service unreachable, if the nodes of a cluster are in two or "
-        "more."
+        "more zones."
     )
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
@@ -166,7 +170,7 @@ class OneZone(Policy):
         for cluster in result.model.clusters.values():
             zones = [result.model.machines[key].zone for key in cluster.nodes]
             if len(zones) > 1 and None not in zones and len(set(zones)) == 1:
-                yield f"{cluster.name}: all nodes in {zones[0]}"
+                yield f"{cluster.name}: all nodes are in {zones[0]}"
 
 
 class DeadSite(Policy):
@@ -177,7 +181,7 @@ class DeadSite(Policy):
     is_broken_by_absence = True
     sentence = (
         "Losing the primary's region triggers a failover to the secondary, unless only operators "
-        "decide."
+        "can trigger a failover."
     )
     source = "AWS, Configuring DNS failover"
 
@@ -185,7 +189,7 @@ class DeadSite(Policy):
         """Yield the failover names that still resolve to a primary in a lost region."""
         model = result.model
         for label, role in model.unpaired_names.items():
-            yield f"{label}: has only a {role} record, so nothing fails over"
+            yield f"{label} has only a {role} record, so DNS cannot fail over"
         for name in model.failover_names:
             primary, secondary = name.primary.cluster, name.secondary.cluster
             if primary is None or secondary is None or model.by_operators_alone(name.primary):
@@ -221,8 +225,8 @@ class MaxRecovery(Policy):
     id: ClassVar[str] = "max-recovery"
     rests_on: ClassVar[frozenset[Subject]] = frozenset(ANY_SUBJECT)
     sentence: ClassVar[str] = (
-        "New connections succeed again within the given seconds of the loss of a node, a zone, a "
-        "balancer, a shared database or a region."
+        "New connections succeed again within the seconds of --max-recovery after the loss of a "
+        "node, a zone, a balancer, a shared database or a region."
     )
     source: ClassVar[str] = "the option --max-recovery"
 
@@ -243,7 +247,10 @@ class MinSecondary(Policy):
     id: ClassVar[str] = "min-secondary"
     rests_on: ClassVar[frozenset[Subject]] = frozenset({"balancer", "node", "record"})
     is_broken_by_absence: ClassVar[bool] = True
-    sentence: ClassVar[str] = "The secondary's jdbc group has the given number of targets or more."
+    sentence: ClassVar[str] = (
+        "The secondary's jdbc target group has at least as many targets as --min-secondary "
+        "requires (default: 1)."
+    )
     source: ClassVar[str] = "the option --min-secondary"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
@@ -262,8 +269,8 @@ class MaxLoad(Policy):
     id: ClassVar[str] = "max-load"
     rests_on: ClassVar[frozenset[Subject]] = ANY_SUBJECT
     sentence: ClassVar[str] = (
-        "After the loss of a node, a zone, a balancer or a region, no node has more than the given "
-        "percentage of a node's load before."
+        "After the loss of a node, a zone, a balancer or a region, no node has more than the "
+        "percentage of --max-load of its load before the loss."
     )
     source: ClassVar[str] = "the option --max-load"
 
@@ -310,12 +317,13 @@ def _verdict(result: DrillResult, policy: Policy) -> Verdict:
         policy.is_broken_by_absence and bool(unknowns)
     )
     if violations and may_be_hidden:
-        return Verdict(policy, (), (*unknowns, *(f"if nothing is hidden: {x}" for x in violations)))
+        possible = (f"broken unless unread resources change this: {text}" for text in violations)
+        return Verdict(policy, (), (*unknowns, *possible))
     return Verdict(policy, violations, unknowns)
 
 
 def _may_have_hidden_balancer(model: Model) -> bool:
-    """Return whether a cluster without a balancer may have one that the drill cannot read."""
+    """Return whether a cluster without a known balancer may have an unread balancer."""
     is_opaque = any(unknown.hides == ANY_SUBJECT for unknown in model.unknowns)
     return is_opaque and any(not cluster.balancers for cluster in model.clusters.values())
 

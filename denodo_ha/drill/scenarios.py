@@ -190,7 +190,7 @@ def _joined(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _shifted_zones(model: Model) -> Iterator[Scenario]:
-    """Yield a zonal shift away from each zone of the balancers that allow one."""
+    """Yield a zonal shift away from each zone of the balancers that allow zonal shifts."""
     for cluster in model.clusters.values():
         balancers = [model.balancers[key] for key in cluster.balancers]
         zones = {zone for one in balancers if one.zonal_shift for zone in one.zones if zone}
@@ -210,7 +210,7 @@ def _license_managers(model: Model) -> Iterator[Scenario]:
 
 
 def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of each node together with each other zone of its cluster."""
+    """Yield the loss of each node together with the loss of each other zone of its cluster."""
     for cluster in model.clusters.values():
         nodes = [model.machines[key] for key in cluster.nodes]
         zones = sorted({node.zone for node in nodes if node.zone is not None})
@@ -225,7 +225,10 @@ def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
 
 
 def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of one cluster's region together with each node of the other cluster."""
+    """Yield the loss of a cluster's region together with the loss of a node of the other cluster.
+
+    There is one such scenario for each node.
+    """
     for pair in _joined(model):
         for lost, other in (pair, pair[::-1]):
             region = model.clusters[lost].region
@@ -244,7 +247,7 @@ def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
 
 
 def _all_not_ready(model: Model) -> Iterator[Scenario]:
-    """Yield all nodes of both clusters of a failover name not ready.
+    """Yield the situation that no node of either cluster of a failover name is ready.
 
     This can happen during a promotion to all nodes at once.
     """

@@ -28,14 +28,14 @@ from denodo_ha.environment.loading.problem import printable
 
 HEADINGS = (
     *("Failure", "DNS answers", "New connections", "Recovery", "After the repair"),
-    *("May be lost", "Who is told, after"),
+    *("May be lost", "Notification, after"),
 )
 """Columns of the table of outcomes."""
-_POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
+_POLICY_HEADINGS = ("Policy", "", "Condition, and each violation or unknown value")
 _FOOTER = (
-    "Seconds are the longest time until new connections succeed, as the named terms add up by "
-    "AWS's documentation; they are not measured. Add what AWS does not document, and a client's "
-    "own DNS cache and connection timeout."
+    "Seconds are the longest time until new connections succeed: the sum of the named terms, which "
+    "are AWS's documented times and not measurements. Add the delays that AWS does not document, "
+    "and a client's own DNS cache and connection timeout."
 )
 _CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
 _CHANGE_STYLES = {"worse": "red", "better": "green"}
@@ -162,13 +162,16 @@ def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
     searches = list(searches)
     yield ""
     if not searches:
-        yield "Every order of events: no failover name, so no order matters."
+        yield (
+            "Every order of events: not searched, because there is no failover name whose DNS "
+            "answer could depend on the order."
+        )
     for search in searches:
         extent = "completely" if search.complete else f"up to {search.depth} events"
         verdict = {
-            "broken": f"of {len(PROPERTIES)} properties {len(search.stories)} broken",
-            "unknown": "no property is broken, and all are unknown, because of the notes above",
-            "holds": f"of {len(PROPERTIES)} properties all hold",
+            "broken": f"{len(search.stories)} of {len(PROPERTIES)} properties are broken",
+            "unknown": "no property is known to be broken, but the notes above name unknown values",
+            "holds": f"all {len(PROPERTIES)} properties hold",
         }[search.word]
         yield (
             f"Every order of events, {search.name}: {search.states} states searched {extent}; "
@@ -263,7 +266,7 @@ def _connections(effect: Outcome) -> str:
     shares = ((effect.unreachable, "none"), (effect.partial, "some"), (effect.unknown, "unknown"))
     texts = [f"{_listed(ports)}: {share}" for ports, share in shares if ports]
     if effect.interrupted:
-        texts = [*(texts or ["all"]), f"{_listed(effect.interrupted)}: none until then"]
+        texts = [*(texts or ["all"]), f"{_listed(effect.interrupted)}: none before the recovery"]
     return _joined(texts) or "all"
 
 

@@ -1,6 +1,6 @@
 """Whole commands for messages, with the options for environment, region and profile.
 
-    f"`{full_command('enable', node, cluster=cluster)}` brings it back"
+    f"`{full_command('enable', node, cluster=cluster)}` brings the node back"
 
 The options are those with which the user has chosen the environment. The program takes these
 options from the command that runs; the loader takes the file that the loader reads. If no options

@@ -96,7 +96,7 @@ def render(
         ),
     ] = None,
     systemd: Annotated[
-        bool, typer.Option("--systemd", help="Print the systemd drop-in instead.")
+        bool, typer.Option("--systemd", help="Print the systemd drop-in and not the file.")
     ] = False,
     proxy_protocol: Annotated[
         bool,
@@ -106,17 +106,19 @@ def render(
             "must connect.",
         ),
     ] = False,
-    address: Annotated[str, typer.Option(help="Address to listen on. Default: all.")] = "",
+    address: Annotated[str, typer.Option(help="Address to listen on. Default: every one.")] = "",
     group: Annotated[
         str, typer.Option(help="Group that may change HAProxy through its socket.")
     ] = "haproxy",
     monitor_group: Annotated[
-        str, typer.Option(help="Group that may read HAProxy's state through the other socket.")
+        str, typer.Option(help="Group that may read HAProxy's state through a second socket.")
     ] = "haproxy",
 ) -> None:
     """Print HAProxy's configuration file for a cluster, without any call to AWS."""
     if config is None:
-        raise UsageError("no configuration is named; add -c with a path or a name of config/")
+        raise UsageError(
+            "no configuration is named: add -c CONFIG (a path, or the name of a file in config/)"
+        )
     environment = load_configuration(config, deploying=False).environment
     name = config_check.select_cluster(environment, cluster)
     host = Host(
@@ -136,7 +138,8 @@ def render(
         missing = [path for path in config_check.missing_files(host) if path in file]
         if missing:
             print_message(
-                f"files that are not on this machine, so not validated: {', '.join(missing)}"
+                "these files do not exist on this machine, so HAProxy has not validated them: "
+                f"{', '.join(missing)}"
             )
     settings = environment.clusters[name].balancer.proxy
     print_document(render_drop_in(settings, host) if systemd else file)
@@ -200,7 +203,7 @@ def enable(
 @haproxy.command()
 def reload(
     new: Annotated[
-        Path | None, typer.Argument(help="The new file. Default: reload the current one.")
+        Path | None, typer.Argument(help="The new file. Default: load the current file again.")
     ] = None,
     *,
     run: Run = _DEFAULT.run,
@@ -215,7 +218,7 @@ def reload(
 
 @haproxy.command()
 def save(*, run: Run = _DEFAULT.run, state: State = _DEFAULT.state) -> None:
-    """Save which nodes are drained, for the next reload; the other commands do so automatically."""
+    """Save which nodes are drained, for the next reload; drain and enable also save this."""
     with _converted_errors():
         local = LocalHaproxy(run, state)
         with local.locked():
@@ -232,7 +235,7 @@ def prepare(
 ) -> None:
     """Save the states with which the file's servers start, before a start or reload by systemd.
 
-    The generated systemd drop-in runs this command. `reload` also does this.
+    The generated systemd drop-in runs this command. `reload` also saves these states.
     """
     with _converted_errors():
         local = LocalHaproxy(run, state, file, haproxy)
@@ -263,7 +266,7 @@ def verify(
     file: File = _DEFAULT.config,
     haproxy: Program = _DEFAULT.program,
 ) -> None:
-    """Verify that HAProxy runs its file, and would run the same after a reload."""
+    """Verify that HAProxy runs its configuration file, and would do so after a reload, too."""
     with _converted_errors():
         local = LocalHaproxy(run, state, file, haproxy)
         code = commands.show_findings(local, as_json=form is options.TableFormat.json)
@@ -312,7 +315,8 @@ def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> Re
         return RemoteHosts.parse(host, user=user, report=print_line, haproxy=local)
     if user is not None:
         raise UsageError(
-            "--user is the login on the hosts of --host, so it needs --host; nothing was changed"
+            "--user is the login name on the hosts of --host, so --user needs --host; nothing was "
+            "changed"
         )
     return None
 

@@ -45,7 +45,7 @@ def select_cluster(environment: Environment, name: str | None) -> str:
 
 
 def find_haproxy(program: str | None) -> str:
-    """Return the HAProxy program for the validation: the given one, or from a usual path.
+    """Return the HAProxy program for the validation: the given program, or one at a usual path.
 
     Raises:
         UsageError: There is no such program.

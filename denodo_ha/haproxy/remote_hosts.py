@@ -104,7 +104,7 @@ class SshSession:
             stderr.seek(0)
             error = stderr.read()
         if timed_out.is_set():
-            error = f"it did not end within {seconds:g} s"
+            error = f"the command did not end within {seconds:g} s"
         code = exit_codes.FAILED if process.returncode < 0 else process.returncode
         return CommandResult(code, "ended", "".join(lines), error)
 
@@ -146,7 +146,7 @@ class RemoteHosts(HaproxyFleet):
         ]
         if user is not None and not _USER.fullmatch(user):
             # Do not print the invalid value: it may be a password that was typed in its place.
-            errors.append("--user is not a login name: letters, digits, '.', '_' and '-'")
+            errors.append("--user is not a login name of letters, digits, '.', '_' and '-'")
         if not errors and shutil.which("ssh") is None:
             errors.append("there is no ssh in PATH: install OpenSSH's client")
         if errors:
@@ -170,10 +170,10 @@ class RemoteHosts(HaproxyFleet):
         """
         deadline = time.monotonic() + (timeout or DRAIN_S)
         hosts = ", ".join(self.names)
-        state = f"{node} may be out on some of {hosts}"
+        state = f"{node} may be out of service on some of {hosts}"
         try:
             self.take_out(node, force=force)
-            state = f"{node} gets no new sessions on {hosts}; existing ones continue"
+            state = f"{node} gets no new sessions on {hosts}; existing sessions continue"
             self.wait_until_gone(node, timeout=max(1, deadline - time.monotonic()))
         except KeyboardInterrupt:
             options = [
@@ -189,7 +189,7 @@ class RemoteHosts(HaproxyFleet):
             raise Interrupted(message) from None
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every host, and wait until its health checks pass on each.
+        """Bring a node back, and wait until its health checks pass on every host.
 
         Raises:
             Failed: The health checks of a host do not pass in time, or the host failed.
@@ -199,8 +199,8 @@ class RemoteHosts(HaproxyFleet):
             super().enable(node, timeout=timeout or ENABLE_S)
         except KeyboardInterrupt:
             message = (
-                f"interrupted: {node} may be back on some of {', '.join(self.names)} and still out "
-                "on others; run the command again to continue"
+                f"interrupted: {node} may be back in service on some of {', '.join(self.names)}, "
+                "and out of service on the others; run the command again to continue"
             )
             raise Interrupted(message) from None
 

@@ -34,7 +34,7 @@ def history(
             metavar="DAYS",
             min=1,
             max=_LONGEST_DAYS,
-            help="How far back.",
+            help="Number of days to show, up to now.",
             rich_help_panel="Which",
         ),
     ] = _DAYS,
@@ -42,9 +42,10 @@ def history(
 ) -> None:
     """Show what commands have changed: who, when, what was before and after, and the result.
 
-    Each command that changes something leaves an entry in the other cluster's bucket of exports, or
-    in its own. This command merges the buckets of all clusters. Exit code 6: a bucket could not be
-    read, so entries may be missing.
+    A command that changes a cluster writes an entry into the other cluster's bucket of metadata
+    exports or, if the other cluster has no bucket, into the bucket of the changed cluster. This
+    command merges the buckets of all clusters. Exit code 6: a bucket could not be read, so entries
+    may be missing.
 
         denodo-ha history -c prod
 
@@ -69,8 +70,9 @@ def history(
         print_message(f"no command has changed anything in the last {days} days")
     else:
         print_message(
-            "there is no bucket for the history: commands leave their entries in the buckets of "
-            "exports; add `exports` to a cluster's configuration, and deploy"
+            "there is no history: commands write their entries into the clusters' buckets of "
+            "metadata exports, and no cluster has such a bucket; add `exports` to a cluster's "
+            "configuration, and deploy"
         )
     for problem in unread:
         print_message(f"denodo-ha: {problem}")

@@ -35,7 +35,7 @@ def logs(
         str | None,
         typer.Argument(
             metavar="NODE",
-            help="The node; without it, the nodes and their sources are listed.",
+            help="The node; without NODE, the nodes and the sources of their logs are listed.",
             show_default=False,
         ),
     ] = None,
@@ -50,7 +50,8 @@ def logs(
         typer.Option(
             "--since",
             metavar="TIME",
-            help="The begin: so long ago (30m, 2h, 7d), or a time in UTC (2026-11-27T03:00).",
+            help="Start of the period: a time before now (30m, 2h, 7d), or a time in UTC "
+            "(2026-11-27T03:00).",
             rich_help_panel="How",
         ),
     ] = "1h",
@@ -59,7 +60,7 @@ def logs(
         typer.Option(
             "--until",
             metavar="TIME",
-            help="The end, in the same form; default: now.",
+            help="End of the period, in the same form as --since; default: now.",
             rich_help_panel="How",
         ),
     ] = None,
@@ -68,7 +69,8 @@ def logs(
         typer.Option(
             "--source",
             metavar="SOURCE",
-            help="One source: a server of Denodo such as vdp, the node's program, or cloud-init.",
+            help="Show only this source: a server of Denodo such as vdp, program (the node "
+            "program), or cloud-init.",
             rich_help_panel="How",
         ),
     ] = None,
@@ -162,5 +164,5 @@ def _of_source(streams: Sequence[LogStream], source: str) -> list[LogStream]:
 
 def _nothing(node: str, streams: Sequence[LogStream], since: str) -> str:
     last = max((stream.last for stream in streams if stream.last), default=None)
-    hint = f"; its last line is of {last:{_TIME}}: give an earlier --since" if last else ""
+    hint = f"; the node's last line is of {last:{_TIME}}: give an earlier --since" if last else ""
     return f"{node} has logged nothing since {since}{hint}"

@@ -95,8 +95,8 @@ class LogReader:
         if not groups:
             roll = full_command("roll", cluster=self._location.name)
             message = (
-                f"{self._location.name} has no log group in {self._location.region}: write logs: "
-                f"true into the configuration, deploy, and run `{roll}` (docs/how-to/logs.md)"
+                f"{self._location.name} has no log group in {self._location.region}: write `logs: "
+                f"true` into the configuration, deploy, and run `{roll}` (docs/how-to/logs.md)"
             )
             raise UsageError(message)
         return [stream for group in groups for stream in self._streams(group, node)]

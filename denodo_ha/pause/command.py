@@ -119,8 +119,8 @@ def pause(
     """Silence the alarms of a cluster, and let its nodes' watchdogs and export timers rest.
 
     Until the pause ends, roll, rollout and replace refuse. The pause ends at its time without
-    another command, or by resume. Run the command again to extend it. Route 53's health checks, and
-    so the failover, work as before.
+    another command, or by resume. Run the command again to extend the pause. Route 53's health
+    checks, and so the failover, work as before.
 
         denodo-ha pause active --why "new switches" --for 2h -c prod
     """
@@ -130,26 +130,27 @@ def pause(
     )
     if dry_run:
         plan = pausing.plan()
-        now = f"; it is paused {plan.pause}" if plan.pause else ""
+        now = f"; {cluster} is now paused {plan.pause}" if plan.pause else ""
         print_line(f"{cluster} would be paused for {seconds // 60} min{now}")
-        print_line(f"its alarms would {'' if plan.silenced else 'not '}be silenced")
+        print_line(f"the alarms of {cluster} would {'' if plan.silenced else 'not '}be silenced")
         print_line(f"the watchdogs of {', '.join(plan.resting) or 'no node'} would rest")
         return
     result = pausing.pause(why=why, seconds=seconds)
     print_line(f"{cluster} is paused {result.pause}")
     if result.silenced:
-        print_line("its alarms are silenced within two minutes")
+        print_line(f"the alarms of {cluster} are silenced within two minutes")
     else:
         print_line(
-            "its alarms are not silenced: no node runs the node program, or the stack has no "
-            "suppressor alarm (docs/reference/alarms.md, Silence)"
+            f"the alarms of {cluster} are not silenced: no node runs the node program, or the "
+            "stack has no suppressor alarm (docs/reference/alarms.md, Silence)"
         )
     if result.resting:
         print_line(f"the watchdogs and export timers of {', '.join(result.resting)} rest")
     for node, reason in result.failures.items():
-        print_line(f"warning: {node} does not rest: {reason}")
+        print_line(f"warning: the watchdog of {node} does not rest: {reason}")
     print_line(
-        f"roll, rollout and replace refuse; `{full_command('resume', cluster)}` ends the pause"
+        "roll, rollout and replace refuse to run until the pause ends; "
+        f"`{full_command('resume', cluster)}` ends the pause"
     )
 
 
@@ -168,7 +169,7 @@ def resume(
 ) -> None:
     """End the pause of a cluster before its time.
 
-    Its alarms notify again within some minutes, also of what has failed during the pause.
+    The cluster's alarms notify again within some minutes, also of what has failed during the pause.
 
         denodo-ha resume active -c prod
     """
@@ -177,7 +178,7 @@ def resume(
     )
     if dry_run:
         current = pausing.plan().pause
-        state = f"is paused {current}, and would not be" if current else "is not paused"
+        state = f"is paused {current}; the pause would end" if current else "is not paused"
         print_line(f"{cluster} {state}")
         return
     result = pausing.resume()
@@ -188,6 +189,6 @@ def resume(
     until = f" until {result.pause.until.isoformat()}" if result.pause else ""
     for node, reason in result.failures.items():
         print_line(
-            f"warning: {node} may rest{until}, and keep the alarms of {cluster} silent: {reason}; "
-            "run this again when the node answers"
+            f"warning: the watchdog of {node} may still rest{until}, and the node may keep the "
+            f"alarms of {cluster} silent: {reason}; run the command again when the node answers"
         )

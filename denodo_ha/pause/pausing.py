@@ -95,8 +95,8 @@ class Pausing(ClusterOperation):
             )
             lock.prove()
             self._state_left = (
-                f"{name} may be paused, and its nodes may not rest yet; run this again to "
-                f"continue, or `{resume}` to end the pause"
+                f"it is not known whether {name} is paused, and whether the watchdogs of its nodes "
+                f"rest; run the command again to continue, or `{resume}` to end the pause"
             )
             self._note("pause", before="not paused")
             self._pause_record().write(pause)
@@ -107,16 +107,17 @@ class Pausing(ClusterOperation):
             if nodes and not resting:
                 reasons = "; ".join(f"{node}: {reason}" for node, reason in failures.items())
                 message = (
-                    f"no node of {name} could be paused ({reasons}): its watchdogs do not rest, "
-                    "and its alarms are not silenced. roll, rollout and replace refuse until "
-                    f"{pause.until.isoformat()}. Run this again, or `{resume}`"
+                    f"no node of {name} could be paused ({reasons}): the watchdogs do not rest, "
+                    f"and the alarms of {name} are not silenced. roll, rollout and replace refuse "
+                    f"to run until {pause.until.isoformat()}. Run the command again to continue, "
+                    f"or `{resume}` to end the pause"
                 )
                 raise Failed(message)
         silenced = bool(resting) and bool(suppressor_namespace(cluster.stack))
         return PauseResult(pause, resting, failures, silenced)
 
     def resume(self) -> PauseResult:
-        """End the pause of the cluster; a node that does not answer ends it at the planned time.
+        """End the pause of the cluster; a node that does not answer rests until the planned end.
 
         Raises:
             Refused: Another operation holds the lock. Nothing was changed.
@@ -131,8 +132,8 @@ class Pausing(ClusterOperation):
             nodes = self._nodes(cluster)
             lock.prove()
             self._state_left = (
-                f"the pause of {name} may have ended, and its nodes may rest until it would have "
-                "ended; run this again to continue"
+                f"the pause of {name} may have ended, but the watchdogs of its nodes may rest "
+                "until the planned end of the pause; run the command again to continue"
             )
             if pause is not None:
                 self._note("pause", before=f"paused {pause}", after="not paused")
@@ -155,9 +156,9 @@ class Pausing(ClusterOperation):
         if nodes and not self._agent(cluster).offers(PAUSE):
             roll = full_command("roll", cluster=self._location.name)
             message = (
-                f"{cluster.stack.name} was deployed by an earlier version, without the action "
-                "pause of its SSM document. Nothing was changed. Deploy the cluster with this "
-                f"version, bring the new program to its nodes with `{roll}`, and run this again"
+                f"{cluster.stack.name} was deployed by an earlier version, whose SSM document has "
+                "no action pause. Nothing was changed. Deploy the cluster with this version, bring "
+                f"the new program to its nodes with `{roll}`, and run the command again"
             )
             raise Refused(message)
 
@@ -174,7 +175,7 @@ class Pausing(ClusterOperation):
 
 
 def _failure(agent: NodeAgent, node: str, action: str, pause: Pause | None) -> str:
-    """Run an action on a node; return why it was not carried out, empty if it was."""
+    """Run an action on a node; return why the action failed, empty if the node carried it out."""
     try:
         with deadline.limited(ANSWER_S):
             result = agent.run(

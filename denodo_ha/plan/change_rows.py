@@ -11,7 +11,7 @@ from denodo_ha.plan.node_changes import Change
 
 COLUMNS: Final = ("Cluster", "Node", "Deploy", "Because", "Then")
 CATALOG_INIT: Final = "catalog init, then roll"
-CONFIRM_METADATA: Final = "confirm its metadata"
+CONFIRM_METADATA: Final = "confirm the node's metadata"
 
 
 def change_rows(
@@ -56,7 +56,7 @@ def next_database_step(change: DatabaseChange) -> str:
     """Return the step for a database after the deploy; empty if no step is needed."""
     if change.effect is Effect.NEW:
         return CATALOG_INIT
-    return "restore it" if change.effect is Effect.REPLACEMENT else ""
+    return "restore the database" if change.effect is Effect.REPLACEMENT else ""
 
 
 def has_new_state(change: Change) -> bool:

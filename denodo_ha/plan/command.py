@@ -28,7 +28,7 @@ from denodo_ha.plan.switch_change import SwitchChange, require_switch_at_primary
 
 Folder = Annotated[
     Path | None,
-    typer.Argument(help="Folder of cdk synth, such as cdk.out.", show_default=False),
+    typer.Argument(help="Output folder of cdk synth, such as cdk.out.", show_default=False),
 ]
 
 Destroyed = Annotated[
@@ -41,7 +41,7 @@ DestroyedAll = Annotated[
 ]
 
 
-@limited(replace(ANSWER, then="the synthesis, and 13.5 s to read the remains of a failed deploy"))
+@limited(replace(ANSWER, then="the synthesis, and 13.5 s to read what a failed deploy has left"))
 def plan(
     base: Folder = None,
     new: Folder = None,
@@ -55,15 +55,15 @@ def plan(
 ) -> None:
     """Show what a deploy does to each node: nothing, state only, in place, restart, replacement.
 
-    For a load balancer and a shared database: nothing, in place, interruption, replacement. Two
-    folders of cdk synth are compared without any AWS call, for pull requests. With -c CONFIG the
-    deployed stacks are compared with the configuration, or with one folder. After a failed first
-    deploy, the command lists the resources that the deploy has left, and prints the commands with
-    which the next deploy succeeds. Exit code 1: two or more nodes of a cluster would stop serving
-    at once, a load balancer would lose its DNS name, a database would lose its data, or the deploy
-    or destroy would fail. Exit code 3: the failover switch would change its namespace while it is
-    set to the secondary. Exit code 6: a deployed stack cannot be read within 15 s; the other stacks
-    are compared.
+    The effect on a load balancer or a shared database is nothing, in place, interruption or
+    replacement. Two output folders of cdk synth are compared without any AWS call, for pull
+    requests. With -c CONFIG the deployed stacks are compared with the configuration, or with one
+    folder. After a failed first deploy, the command lists the resources that the deploy has left,
+    and prints the commands with which the next deploy succeeds. Exit code 1: two or more nodes of a
+    cluster would stop serving at the same time, a load balancer would lose its DNS name, a database
+    would lose its data, or the deploy or destroy would fail. Exit code 3: the namespace of the
+    failover switch would change while the switch is set to the secondary. Exit code 6: a deployed
+    stack cannot be read within 15 s; the other stacks are compared.
 
         denodo-ha plan base.out new.out
 
@@ -113,7 +113,9 @@ def plan(
         _show_dependent(compared.dependent)
         _show_switches(switches)
         for node in compared.lost:
-            print_line(f"! {node.cluster}: {node}, and no deploy creates it again: {node.remedy}")
+            print_line(
+                f"! {node.cluster}: {node}, and no deploy creates the instance again: {node.remedy}"
+            )
         for line in compared.notes:
             print_line(f"- {line}")
         for line in compared.unknown:
@@ -147,16 +149,17 @@ def _show_waiting(stacks: Sequence[str]) -> None:
     pin = full_command("pin")
     for stack_name in stacks:
         print_line(
-            f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
-            f"health check follows it before a pin has seen it OK. Deploy, run `{pin}` after some "
-            "minutes, commit the pins file, and deploy again"
+            f"{stack_name}: one more deploy is needed: this deploy creates an alarm for minutes "
+            "without data, and a health check follows the alarm only after pin has found the alarm "
+            f"in the state OK. Deploy, run `{pin}` after some minutes, commit the pins file, and "
+            "deploy again"
         )
 
 
 def _show_failed(failed: Sequence[FailedCreation]) -> None:
     for item in failed:
-        state = f"its creation failed ({item.status})" if item.status else "it does not exist"
-        print_line(f"{item.stack}: {state}, and the next deploy needs this:")
+        problem = f"its creation failed ({item.status})" if item.status else "it does not exist"
+        print_line(f"stack {item.stack}: {problem}, and the next deploy needs the commands below")
         for leftover in item.leftovers:
             print_line(f"  {leftover.resource}: {leftover.why}")
             if leftover.instead:
@@ -181,8 +184,8 @@ def _show(
     for cluster, nodes in at_once.items():
         pin, rollout = (full_command(name, cluster=cluster) for name in ("pin", "rollout"))
         print_line(
-            f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`{pin}`), and "
-            f"move them one at a time with `{rollout}`"
+            f"{cluster}: {', '.join(nodes)} would stop serving at the same time. Pin these nodes "
+            f"(`{pin}`), and move them one at a time with `{rollout}`"
         )
 
 
@@ -196,8 +199,9 @@ def _show_lost_names(balancers: Sequence[BalancerChange]) -> None:
         if balancer.loses_name:
             print_line(
                 f"{balancer.cluster}: the DNS name of {balancer.balancer} would no longer exist. "
-                "Clients that use it lose the cluster; a failover name follows when its stack is "
-                "deployed. Build a second cluster and fail over to it instead"
+                "Clients that use this name could not connect any more; a failover name leads to "
+                "the new load balancer only after the failover stack is deployed. Instead, build a "
+                "second cluster, and fail over to the second cluster"
             )
 
 
@@ -213,10 +217,12 @@ def _show_lost_databases(
     for change in changes:
         if change.loses and is_destroy:
             snapshot = "with" if has_snapshot else "without"
-            print_line(f"{change.cluster}: its database is deleted, {snapshot} a final snapshot")
+            print_line(
+                f"{change.cluster}: the cluster's database is deleted, {snapshot} a final snapshot"
+            )
         elif change.loses:
             print_line(
-                f"{change.cluster}: its database would be lost, with all data of its components. "
+                f"{change.cluster}: the cluster's database would be lost, with all data in it. "
                 'First read "Restore the database" in docs/how-to/catalog.md'
             )
 
@@ -224,7 +230,7 @@ def _show_lost_databases(
 def _show_switches(switches: list[SwitchChange]) -> None:
     for change in switches:
         print_line(
-            f"{change.stack}: {change.text}. Deploy it only while the switch is set to the primary "
-            f"(`{full_command('failover status')}`), after this version of denodo-ha is installed "
-            "wherever operators run it"
+            f"{change.stack}: {change.text}. Deploy the stack only while the switch is set to the "
+            f"primary (`{full_command('failover status')}`), and after this version of denodo-ha "
+            "is installed on each machine on which operators run denodo-ha"
         )

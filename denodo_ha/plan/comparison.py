@@ -144,7 +144,7 @@ def _lost_nodes(aws: Aws, clusters: Sequence[Cluster]) -> tuple[list[LostNode], 
         try:
             return lost_nodes(aws, cluster, None)
         except AwsError as error:
-            return f"{cluster.name}: the state of its instances is unknown: {error}"
+            return f"{cluster.name}: the state of the cluster's instances is unknown: {error}"
 
     with deadline.limited(deadline.LOOK_S):
         answers = map_concurrently(read, clusters)

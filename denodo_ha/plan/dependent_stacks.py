@@ -52,11 +52,11 @@ def dependent_stacks(
         result.append(
             DependentStack(
                 catalog.name,
-                f"its database is in the network of {cluster.stack}, so CloudFormation would "
-                "delete the nodes and then fail at the security group and the subnets",
+                f"the stack's database is in the network of {cluster.stack}, so CloudFormation "
+                "would delete the nodes, and then fail at the security group and the subnets",
                 "write catalog: {deletion_protection: false} for the cluster, deploy, and run "
-                f"`{destroy} {catalog.name} --exclusively`: it deletes the database, with a final "
-                "snapshot unless final_snapshot is false",
+                f"`{destroy} {catalog.name} --exclusively`, which deletes the database, with a "
+                "final snapshot unless final_snapshot is false",
             )
         )
     failover = site.failover
@@ -68,8 +68,9 @@ def dependent_stacks(
             result.append(
                 DependentStack(
                     records.name,
-                    f"its records name the balancer and the health checks of {cluster.stack}, so "
-                    "DNS would answer with a balancer that does not exist",
+                    "the stack's records name the load balancer and the health checks of "
+                    f"{cluster.stack}, so DNS would answer with a load balancer that does not "
+                    "exist",
                     f"run `{destroy} {records.name} --exclusively`, or give failover another pair "
                     "of clusters and deploy",
                 )
@@ -82,7 +83,8 @@ def protected_stacks(stacks: Iterable[Stack]) -> list[DependentStack]:
     return [
         DependentStack(
             stack.name,
-            f"{what} is protected from deletion, so the destroy would fail half-way",
+            f"{what} is protected from deletion, so the destroy would fail after some resources "
+            "are deleted",
             f"write {key}: {{deletion_protection: false}} for the cluster, and deploy",
         )
         for stack in stacks
@@ -99,10 +101,10 @@ def _protected(stack: Stack) -> list[tuple[str, str]]:
         for attribute in properties.get("LoadBalancerAttributes", ())
     ]
     if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
-        protected.append(("its load balancer", "balancer"))
+        protected.append(("the stack's load balancer", "balancer"))
     databases = [properties for _, properties in stack.resources(_DATABASE)]
     if any(str(item.get("DeletionProtection")).lower() == "true" for item in databases):
-        protected.append(("its database", "catalog"))
+        protected.append(("the stack's database", "catalog"))
     return protected
 
 

@@ -121,9 +121,9 @@ def _kept_buckets(aws: Aws, location: StackLocation, after: Template) -> Iterato
         if _bucket_exists(aws, location.region, name):
             yield Leftover(
                 f"bucket {name}",
-                "it was kept when its stack was rolled back or deleted, and its name is the one "
-                "that the stack needs: the deploy adopts it with its contents",
-                instead="to delete it instead, if it is empty: "
+                "the bucket was kept when its stack was rolled back or deleted, and has the name "
+                "that the stack needs: the deploy adopts the bucket with its contents",
+                instead="to delete the bucket instead, if it is empty: "
                 f"aws s3api delete-bucket --region {location.region} --bucket {name}",
             )
 
@@ -166,7 +166,8 @@ def _protected_database(client: Any, region: str, id_: str) -> Leftover | None:
         return None
     return Leftover(
         f"database {id_}",
-        "it is protected from deletion, so the failed stack cannot be removed; no node has used it",
+        "the database is protected from deletion, so the failed stack cannot be removed; no node "
+        "has used the database",
         free=f"aws rds modify-db-instance --region {region} --db-instance-identifier {id_} "
         "--no-deletion-protection",
     )
@@ -178,7 +179,7 @@ def _protected_balancer(client: Any, region: str, arn: str) -> Leftover | None:
         return None
     return Leftover(
         f"load balancer {arn.rpartition('loadbalancer/')[2]}",
-        "it is protected from deletion, so the failed stack cannot be removed",
+        "the load balancer is protected from deletion, so the failed stack cannot be removed",
         free=f"aws elbv2 modify-load-balancer-attributes --region {region} "
         f"--load-balancer-arn {arn} --attributes Key={_PROTECTION},Value=false",
     )

@@ -3,9 +3,9 @@
     with synthesised_since("main", "prod") as revisions:
         read_stacks([revisions.new])
 
-Both use the installed packages of this clone, and each uses its own version of the configuration
-file. The CDK CLI makes the synthesis, because templates made without it lack the metadata
-`aws:cdk:path`.
+Both syntheses use the installed packages of this clone, and each uses its own version of the
+configuration file. The CDK CLI makes the synthesis, because templates made without the CDK CLI lack
+the metadata `aws:cdk:path`.
 """
 
 import os
@@ -24,13 +24,13 @@ from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 
 SYNTH_TIMEOUT_S: Final = 600
-"""Project default: seconds for a synthesis. It takes about four seconds, so this limit only ends a
-synthesis that hangs."""
+"""Project default: seconds for a synthesis. A synthesis takes about four seconds, so the limit only
+ends a synthesis that hangs."""
 COMMAND_TIMEOUT_S: Final = 120
 """Project default: seconds for a command of git, or for `cdk diff` of one stack."""
 
 _GIT_VARIABLES: Final = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
-"""In a git hook, these variables would make git use the hook's index."""
+"""Environment variables that are removed for git: in a git hook, they name the hook's index."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def required_clone() -> Path:
     if clone is None:
         message = (
             "a git revision can be synthesised only in a clone of the project: run tools/denodo-ha "
-            "there, or give two folders of cdk synth: denodo-ha review BASE.out NEW.out"
+            "in a clone, or give two folders of cdk synth: denodo-ha review BASE.out NEW.out"
         )
         raise UsageError(message)
     return clone
@@ -127,7 +127,7 @@ def run(command: list[str], *, cwd: Path, timeout: float = COMMAND_TIMEOUT_S) ->
         message = f"`{' '.join(command)}` failed with status {error.returncode}\n{output}"
         raise Failed(message) from error
     except subprocess.TimeoutExpired as error:
-        message = f"`{' '.join(command)}` did not end within {timeout:.0f} s"
+        message = f"`{' '.join(command)}` did not end within {timeout:.0f} s: run it again"
         raise Failed(message) from error
     except OSError as error:
         message = f"`{command[0]}` cannot be run: {error.strerror}; run `make setup` first"
@@ -142,13 +142,15 @@ def commit_of(revision: str, clone: Path) -> str:
         UsageError: git is missing, the folder is not a clone, or git does not know the revision.
     """
     if shutil.which("git") is None:
-        message = "git is not installed, and the base is read from it: apt-get install git"
+        message = (
+            "git is not installed, but the review reads the base from git: apt-get install git"
+        )
         raise UsageError(message)
     try:
         run(["git", "rev-parse", "--git-dir"], cwd=clone)
     except Failed as error:
         message = (
-            f"{clone} is not a clone of a git repository, from which the base is read; give two "
+            f"{clone} is not a clone of a git repository, which contains the base; give two "
             "folders of cdk synth instead: denodo-ha review BASE.out NEW.out"
         )
         raise UsageError(message) from error
@@ -158,11 +160,11 @@ def commit_of(revision: str, clone: Path) -> str:
         return run(verify, cwd=clone).strip()
     except Failed as error:
         message = (
-            f"git does not know the revision {revision!r}; name another one (BASE=REVISION for "
-            "make, --base REVISION for denodo-ha review)"
+            f"git does not know the revision {revision!r}; name another revision "
+            "(BASE=REVISION for make, --base REVISION for denodo-ha review)"
         )
         if run(["git", "rev-parse", "--is-shallow-repository"], cwd=clone).strip() == "true":
-            message += "; the clone is shallow: `git fetch --unshallow` brings its other commits"
+            message += "; the clone is shallow: `git fetch --unshallow` fetches all commits"
         raise UsageError(message) from error
 
 

@@ -40,7 +40,7 @@ def parse_gate(fail_on: str | None) -> Gate:
     if errors:
         message = (
             f"--fail-on {fail_on}: {'; '.join(errors)}; the categories are: "
-            f"{', '.join(CATEGORIES)}, and cost:+20% allows a rise by 20 percent"
+            f"{', '.join(CATEGORIES)}; cost:+20% allows a rise of the monthly cost by 20 %"
         )
         raise UsageError(message)
     limits = [_limit(text) for name, _, text in parts if name == _COST]
@@ -51,7 +51,7 @@ def _error(name: str, colon: str, limit: str) -> str:
     if name not in CATEGORIES:
         return f"{name!r} is not a category"
     if colon and name != _COST:
-        return f"{name} has no limit"
+        return f"{name} cannot have a limit"
     return f"{limit!r} is not a limit such as +20%" if colon and not _LIMIT.fullmatch(limit) else ""
 
 

@@ -100,11 +100,11 @@ def _steps(
     if effects.is_changed:
         yield from _deploy_steps(effects)
     for stack in removed:
-        why = "the configuration does not have this stack any more, and a deploy deletes no stack"
+        why = "deletes a stack that is no longer in the configuration; a deploy deletes no stack"
         command = f"aws cloudformation delete-stack --stack-name {shlex.quote(stack.name)}"
         yield Step(f"{command} --region {shlex.quote(stack.region)}", why)
     if any(change.effect in {Effect.NEW, Effect.REPLACEMENT} for change in effects.nodes):
-        why = "writes new instances into the pins file; commit it"
+        why = "writes the new instances into the pins file; then commit the pins file"
         yield Step(full_command("pin"), why)
     yield from _database_steps(effects)
     yield from _node_steps(effects, findings)
@@ -122,11 +122,12 @@ def _deploy_steps(effects: DeployEffects) -> Iterator[Step]:
     ]
     if together:
         why = (
-            f"{'; '.join(together)} would stop serving at once; commit the pins file, and review "
-            "again: the deploy then leaves them as they are, and rollout moves them one at a time"
+            f"without pins, {'; '.join(together)} would stop serving at the same time; commit the "
+            "pins file and run the review again: with pins, the deploy does not change these "
+            "nodes, and rollout changes one node at a time"
         )
         yield Step(full_command("pin"), why)
-    yield Step(full_command("plan"), "compares with what is deployed")
+    yield Step(full_command("plan"), "compares the templates with the deployed stacks")
     for switch in effects.switches:
         why = f"{switch.text}: deploy only while the switch is set to the primary"
         yield Step(full_command("failover status"), why)
@@ -142,14 +143,14 @@ def _node_steps(effects: DeployEffects, findings: Sequence[str]) -> Iterator[Ste
         why = "brings nodes to their new state, one at a time"
         yield Step(full_command("roll"), f"{why}; restarts servers" if restarts else why)
     if _WAITING_FOR_ROLLOUT in findings:
-        why = "moves nodes from their pins to image, type and disks of the configuration"
+        why = "gives pinned nodes the image, type and disks of the configuration, one at a time"
         yield Step(full_command("rollout"), why)
     for change in effects.nodes:
         if change_rows.next_node_step(change) == change_rows.CONFIRM_METADATA:
             enable = full_command(
                 "enable", change.node, "--metadata-ok", cluster=change.cluster or None
             )
-            why = f"after the metadata of {change.node} is imported and compared"
+            why = f"only after you have imported and compared the metadata of {change.node}"
             yield Step(enable, why)
 
 
@@ -157,4 +158,4 @@ def _database_steps(effects: DeployEffects) -> Iterator[Step]:
     if any(change.effect is Effect.NEW for change in effects.databases):
         yield Step(full_command("catalog init"), "creates the databases of the components")
     if any(change.effect is Effect.REPLACEMENT for change in effects.databases):
-        yield Step("", 'restore the database: "Restore the database" in docs/how-to/catalog.md')
+        yield Step("", 'follow "Restore the database" in docs/how-to/catalog.md')

@@ -41,14 +41,14 @@ def picture(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against", metavar="PATH", help="Mark what differs from this cdk.out or template."
+            "--against", metavar="PATH", help="Mark the differences from this cdk.out or template."
         ),
     ] = None,
 ) -> None:
     """Draw the topology as clients see it: names, balancers, ports, nodes by zone, checks, switch.
 
-    The picture is made from templates, without any AWS call. What cannot be read from the templates
-    is missing from the picture; `denodo-ha drill` lists it.
+    The picture is made from templates, without any AWS call. Parts that cannot be read from the
+    templates are missing from the picture; `denodo-ha drill` lists these parts.
 
         denodo-ha picture cdk.out > topology.svg
 
@@ -70,6 +70,9 @@ def picture(
 def _picture(paths: list[Path]) -> Picture:
     model = build_model(read_stacks(paths))
     if not model.clusters:
-        message = "none of these templates has a balancer or an instance, so there is no picture"
+        message = (
+            "none of these templates has a load balancer or an instance to draw: give the template "
+            "of a cluster's stack"
+        )
         raise UsageError(message)
     return simplified(picture_of(model))

@@ -80,8 +80,9 @@ def review(
 
     With -c CONFIG, the git revision and the working tree of this clone are synthesised, each with
     its own version of the configuration file. Two folders of cdk synth are compared without git;
-    with -c CONFIG, the configuration's `accept` then silences findings, too. No account is needed,
-    and AWS is not called. Exit code 1: a finding of a category in --fail-on is not accepted.
+    add -c CONFIG to silence the findings that the configuration accepts (`accept`). No account is
+    needed, and AWS is not called. Exit code 1: a finding of a category in --fail-on is not
+    accepted.
 
         denodo-ha review -c prod --base main --html review.html > review.md
 
@@ -126,7 +127,7 @@ def _revisions(
 ) -> Iterator[Revisions]:
     if base_folder is not None and new_folder is not None:
         if base is not None:
-            message = "--base REV: not together with two folders, which are compared without git"
+            message = "--base cannot be given with two folders, which are compared without git"
             raise UsageError(message)
         yield Revisions(
             f"From {base_folder} to {new_folder}",
@@ -135,8 +136,8 @@ def _revisions(
         )
     elif base_folder is not None:
         message = (
-            f"{base_folder}: one folder cannot be compared; give two, BASE.out and NEW.out, or -c "
-            "CONFIG to compare the working tree with a git revision"
+            f"{base_folder}: one folder cannot be compared: give two folders, BASE.out and "
+            "NEW.out, or -c CONFIG to compare the working tree with a git revision"
         )
         raise UsageError(message)
     elif config is None:
@@ -170,15 +171,16 @@ def _drawing(result: Review) -> str:
     try:
         return svg(result.picture, "Topology as clients see it")
     except CommandError as error:
-        print_message(f"The page has the picture in words only: {error}")
+        print_message(f"The page has the picture only in words: {error}")
         return ""
 
 
 def _require_folder_of(file: Path) -> None:
     """Raise an error at once if the folder of a file to write does not exist."""
     if file.is_dir() or not file.parent.is_dir():
-        reason = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
-        message = f"--html {file}: {reason}; name a file in a folder that exists"
+        is_folder = file.is_dir()
+        reason = "is a folder" if is_folder else f"is in {file.parent}, which is not a folder"
+        message = f"--html {file} {reason}; name a file in a folder that exists"
         raise UsageError(message)
 
 
@@ -187,7 +189,7 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        message = f"--html {file}: it cannot be written: {error.strerror}; name another file"
+        message = f"--html {file} cannot be written: {error.strerror}; name another file"
         raise Failed(message) from None
 
 

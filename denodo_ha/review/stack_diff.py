@@ -42,7 +42,7 @@ def _text(old: SynthesisedStack | None, new: SynthesisedStack) -> str:
 def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:
     """Return the difference between the old and the new template of a stack; empty if equal."""
     if _location(old) != _location(new):
-        move = f"Moves from {_location(old)} to {_location(new)}, where it is created again: "
+        move = f"Moved from {_location(old)} to {_location(new)}, and created again: "
         return f"Stack {new.name}\n{move}{_size(new)}"
     if old.template == new.template:
         return ""
@@ -58,7 +58,7 @@ def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:
     # stacks after it.
     _, heading, body = details.partition(f"Stack {new.name}\n")
     if not heading:
-        message = f"`cdk diff {new.name}` did not show the stack:\n{details}"
+        message = f"the output of `cdk diff {new.name}` does not contain the stack:\n{details}"
         raise Failed(message)
     return heading + body.partition("\n✨")[0].rstrip()
 

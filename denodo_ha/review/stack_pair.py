@@ -1,4 +1,4 @@
-"""Pairs of a stack before and after a change, from which all findings read."""
+"""Pairs of a stack before and after a change, which all findings compare."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -66,11 +66,11 @@ class StackPair:
         return _first_tag((self.new, self.old), names.ENVIRONMENT_TAG)
 
     def place(self, part: str = "") -> str:
-        """Return the text that says where a finding is: the cluster, and a part of the cluster."""
+        """Return the place of a finding as text: the cluster, and a part of the cluster."""
         return f"{self.cluster}: {part}" if part else self.cluster
 
     def kept(self, kind: str) -> Iterator[tuple[str, Properties, Properties]]:
-        """Yield id, earlier and new properties of each resource of a type that exists in both."""
+        """Yield id, earlier and new properties of each resource of a type in both revisions."""
         for id_, (type_, after) in self.new.items():
             old_type, before = self.old.get(id_, ("", {}))
             if type_ == old_type == kind:
@@ -80,7 +80,7 @@ class StackPair:
 def pair_stacks(
     base: Iterable[SynthesisedStack], new: Iterable[SynthesisedStack]
 ) -> tuple[StackPair, ...]:
-    """Return the stacks of two revisions in pairs: those of the new revision, then removed ones."""
+    """Return pairs of stacks of two revisions: stacks of the new revision, then removed stacks."""
     before = {stack.name: stack for stack in base}
     after = {stack.name: stack for stack in new}
     return tuple(

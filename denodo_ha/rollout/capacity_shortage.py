@@ -50,20 +50,22 @@ def capacity_shortage(aws: Aws, cluster: Cluster, node: str, pin: Pin, *, other_
     if kind == _RESERVATION:
         return (
             f"EC2 cannot reserve the places of clusters.{cluster.name}.capacity ({reason}). Choose "
-            f"another type ({other_type}), a smaller capacity.reserve or none, or raise the quota "
-            "if the reason names one, and run this again"
+            f"another instance type ({other_type}), write a smaller capacity.reserve or remove "
+            "capacity.reserve, or raise the quota if the reason names a quota. Then run the "
+            "command again"
         )
     if any(code in reason for code in _QUOTA_CODES):
         return (
             f"the account's EC2 quota does not allow another {pin.type} ({reason}). Raise the "
-            f"quota in Service Quotas, or choose another type ({other_type}), and run this again"
+            f"quota in Service Quotas, or choose another type ({other_type}), and run the command "
+            "again"
         )
     zones = _OTHER_ZONES.search(reason)
     other = f"one of {zones[1]}, which EC2 names" if zones else "another zone of the network"
     return (
         f"EC2 has no capacity for {pin.type} in the zone of {node} ({reason}). Choose another type "
-        f"({other_type}) or set clusters.{cluster.name}.nodes.{node}.zone to {other}, and run this "
-        "again; or run this again later"
+        f"({other_type}) or set clusters.{cluster.name}.nodes.{node}.zone to {other}, and run the "
+        "command again; or run the command again later, without a change"
     )
 
 

@@ -4,7 +4,7 @@ from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLoc
 
 
 def cluster_order(site: EnvironmentLocation, cluster: str | None) -> list[StackLocation]:
-    """Return the clusters to change: the named one, or all, with the failover's primary last.
+    """Return the clusters to change: the named cluster, or all, with the failover's primary last.
 
     A faulty change then first affects a cluster that serves no clients.
 

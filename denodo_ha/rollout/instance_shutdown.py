@@ -117,7 +117,10 @@ class Snapshots:
         region = self._cluster.location.region
         instance = read_instances(self._aws, region, [instance_id]).get(instance_id)
         if instance is None or not instance.root_volume:
-            message = f"{node} ({instance_id}) has no root volume, so there is no snapshot of it"
+            message = (
+                f"the instance {instance_id} of {node} has no root volume, so no snapshot can be "
+                "created"
+            )
             raise Failed(message)
         tags = {
             "Name": f"{self._cluster.stack.name}-{node}",
@@ -150,7 +153,7 @@ def stop_servers(agent: NodeAgent, node: str, stop_seconds: int, progress: Progr
         progress: receives progress messages.
     """
     if not agent.offers("stop"):
-        return "the cluster's SSM document is of an earlier version, which cannot stop Denodo"
+        return "the cluster's SSM document is of an earlier version, without the action stop"
     try:
         with progress.step(f"{node}: stopping Denodo") as step:
             result = agent.run(
@@ -167,7 +170,7 @@ def stop_servers(agent: NodeAgent, node: str, stop_seconds: int, progress: Progr
 def start_servers(agent: NodeAgent, node: str) -> str:
     """Start Denodo's servers on a node, if they do not run; do not wait until they are ready.
 
-    Return why they were not started; empty if they were.
+    Return why the servers were not started; empty if they were started.
     """
     if not agent.offers("start"):
         return ""  # without this action in the SSM document, no command has stopped the servers

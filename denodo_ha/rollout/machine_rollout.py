@@ -188,8 +188,8 @@ class MachineRollout(NodeSequence):
         if others:
             message = (
                 f"the deploy that moves {node} would also touch {', '.join(others)}; "
-                f"{self._state_left}. Deploy or undo that change first: `{full_command('plan')}` "
-                "shows it"
+                f"{self._state_left}. Deploy or undo the change of the other nodes first: "
+                f"`{full_command('plan')}` shows the change"
             )
             raise Refused(message)
         effects = {change.node: change.effect for change in changes}
@@ -213,15 +213,15 @@ class MachineRollout(NodeSequence):
         ]
         if blind:
             message = (
-                f"{node} would be replaced, and {', '.join(blind)} would send to it before its "
-                f"metadata is confirmed, because their health check is not the readiness check; "
-                f"{self._state_left}. Remove `health.protocol` from these services, and deploy, "
-                "first"
+                f"{node} would be replaced, and {', '.join(blind)} would send connections to the "
+                "new instance before its metadata is confirmed, because the health check of these "
+                f"services is not the readiness check; {self._state_left}. First remove "
+                "`health.protocol` from these services, and deploy"
             )
             raise Refused(message)
 
     def _shut_down(self, cluster: Cluster, node: str, tag: DrainTag) -> None:
-        """Stop Denodo on a node that is out of service; create the snapshot if one is demanded."""
+        """Stop Denodo on a node that is out of service; with --snapshot, create the snapshot."""
         self._state_left += ", and its Denodo servers may be stopped"
         with deadline.extended(CHANGE_S):
             state = read_desired_state(self._aws, self._context.environment, self._location, node)
@@ -233,8 +233,8 @@ class MachineRollout(NodeSequence):
             )
         if why:
             self._progress.say(
-                f"warning: Denodo on {node} was not stopped ({why}); EC2 stops it with the "
-                "instance, within a few minutes"
+                f"warning: Denodo on {node} was not stopped ({why}); EC2 ends Denodo when it stops "
+                "the instance, within a few minutes"
             )
         if not self._snapshot:
             return
@@ -249,7 +249,9 @@ class MachineRollout(NodeSequence):
             if isinstance(error, AwsError) and error.may_take_effect:
                 message += ", and a snapshot of its root volume may have begun"
             self._return(cluster, node, message)
-        self._progress.say(f"{node}: {id_} is a snapshot of its root volume; delete it later")
+        self._progress.say(
+            f"{node}: {id_} is a snapshot of the node's root volume; delete the snapshot later"
+        )
 
     def _snapshots(self, cluster: Cluster) -> Snapshots:
         return Snapshots(self._aws, self._context.environment, cluster)
@@ -259,13 +261,15 @@ class MachineRollout(NodeSequence):
             why = instance_shutdown.start_servers(self._agent(cluster), node)
         if why:
             self._progress.say(
-                f"warning: Denodo on {node} was not started ({why}); if it does not run, start it "
-                "there with `sudo systemctl start denodo-node`"
+                f"warning: Denodo on {node} was not started ({why}); if Denodo does not run, start "
+                "it on the node with `sudo systemctl start denodo-node`"
             )
 
     def _deploy(self, cluster: Cluster, task: MachineTask, out: Path) -> None:
         self._write_pin(task.node, task.goal)
-        self._state_left += "; its pin is moved, and the deploy may continue in CloudFormation"
+        self._state_left += (
+            "; the node's pin has its new values, and the deploy may continue in CloudFormation"
+        )
         self._progress.say(f"{task.node}: deploying {cluster.stack.name}")
         try:
             self._cdk.deploy(out, cluster.stack.name, self._clock)
@@ -281,7 +285,8 @@ class MachineRollout(NodeSequence):
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
                 f"{error}. {cluster.stack.name} is {status}: {node} stays out of the shared target "
-                "groups, and its pin stays moved. Repair the stack, then run this again"
+                "groups, and its pin keeps the new values. Repair the stack, then run the command "
+                "again"
             )
             raise Failed(message) from error
         moved = load(self._file).pins.of(self._location.name, node)
@@ -313,9 +318,9 @@ class MachineRollout(NodeSequence):
         try:
             self._bring_back(cluster, node)
         except CommandError as second:
-            message = f"{message}, but it does not come back: {second}"
+            message = f"{message}, but {node} does not come back into service: {second}"
             raise Failed(message) from second
-        message += f", {node} is back in service, and the other nodes are untouched"
+        message += f", {node} is back in service, and the other nodes are unchanged"
         raise Failed(message)
 
     def _keep_out(self, node: str, tag: DrainTag) -> Cluster:
@@ -326,7 +331,10 @@ class MachineRollout(NodeSequence):
         """
         cluster = read_cluster(self._aws, self._location)
         drain_tag.write(self._aws, self._location.region, cluster.node(node).instance_id, tag)
-        self._state_left = f"{node} is deployed and has a drain tag; it is not ready or healthy yet"
+        self._state_left = (
+            f"the new machine of {node} is deployed and has a drain tag; {node} is not ready or "
+            "not healthy yet"
+        )
         try:
             confirmed = self._agent(cluster).status(node).confirmed
         except Failed:

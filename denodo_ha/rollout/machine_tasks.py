@@ -46,8 +46,8 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         if pin.replacing is not None:
             replace = full_command("replace", name, cluster=cluster.name)
             message = (
-                f"{name} is being replaced. Run `{replace}`, which continues that, and then this "
-                "again. Nothing was changed"
+                f"{name} is being replaced. Run `{replace}` to complete the replacement, and then "
+                "run this command again. Nothing was changed"
             )
             raise Refused(message)
         runs = deployed.with_records_of(pin)
@@ -68,8 +68,8 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         )
     if unpinned:
         message = (
-            f"{', '.join(unpinned)} of {cluster.name} have no pin, so a deploy would change them "
-            "all at once. Nothing was changed. Write what they run with "
+            f"nodes without a pin in {cluster.name}: {', '.join(unpinned)}. A deploy would change "
+            "all these nodes at the same time. Nothing was changed. Write their pins with "
             f"`{full_command('pin', cluster=cluster.name)}`"
         )
         raise Refused(message)
@@ -98,5 +98,5 @@ def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
         if getattr(runs, key) != getattr(goal, key)
     ]
     if runs != pin:
-        differences.append("its pin differs from the deployed machine")
+        differences.append("the node's pin differs from the deployed machine")
     return tuple(differences)

@@ -56,7 +56,7 @@ class NodeReplacement(MachineRollout):
         instance_type: the type of the new instance; None: the type of the pin.
     """
 
-    continuation = ". Then nothing remains to be done but to commit the pins file"
+    continuation = ". After that, commit the pins file; no other step remains"
 
     def __init__(
         self,
@@ -124,17 +124,17 @@ class NodeReplacement(MachineRollout):
             # pins file of another machine.
             self._write_pin(node, task.goal)
         instance_id = cluster.node(node).instance_id
-        made = f"{node} is {instance_id} now, generation {task.goal.generation}"
+        made = f"the instance of {node} is {instance_id} now, generation {task.goal.generation}"
         if not _is_own(tag):
             self._complete(node, after=f"{made}; drained {tag}")
             enable = full_command("enable", node, cluster=cluster.name)
             return (
-                f"{made}. It stays out of service, as the instance before it: it is drained {tag}. "
-                f"`{enable}` brings it back"
+                f"{made}. {node} stays out of service, because it was drained before the "
+                f"replacement, {tag}. `{enable}` brings the node back"
             )
         self._bring_back(cluster, node)
         self._complete(node, after=f"{made}, in service")
-        return f"{made}, and is back in service"
+        return f"{made}, and {node} is back in service"
 
     def _tag(self, task: MachineTask) -> DrainTag:
         """Return the drain tag of the new instance.
@@ -166,8 +166,8 @@ class NodeReplacement(MachineRollout):
         if pin is None:
             pin_nodes = full_command("pin", cluster=cluster.name)
             message = (
-                f"{node} of {cluster.name} has no pin. Nothing was changed. Write what the nodes "
-                f"run with `{pin_nodes}` first"
+                f"{node} of {cluster.name} has no pin. Nothing was changed. Write the pins of the "
+                f"nodes with `{pin_nodes}` first"
             )
             raise Refused(message)
         runs = deployed_pins(cluster)[node].with_records_of(pin)
@@ -205,9 +205,9 @@ class NodeReplacement(MachineRollout):
         settings = loaded.environment.clusters[cluster.name].nodes.get(node)
         if deployed.logical_id is None:
             message = (
-                f"{node} is an instance that existed before, {deployed.instance_id}: the stack "
-                "cannot create another one. Nothing was changed. Instead "
-                f"{remedy(cluster.name, deployed)}"
+                f"{node} is an adopted instance, {deployed.instance_id}, which the stack did not "
+                "create and cannot replace. Nothing was changed. To give the node another "
+                f"instance, {remedy(cluster.name, deployed)}"
             )
             raise Refused(message)
         if settings is None or settings.instance_id is not None:
@@ -227,18 +227,18 @@ class NodeReplacement(MachineRollout):
             )
             return Refused(message)
         start = (
-            f" To start it: `aws ec2 start-instances --region {self._location.region} "
-            f"--instance-ids {instance.id}`."
+            f" To start the instance, run `aws ec2 start-instances --region "
+            f"{self._location.region} --instance-ids {instance.id}`."
         )
         options = [] if self._instance_type is None else ["--type", self._instance_type]
         if not is_new:
             options.append("--even-if-running")
         replace_node = f"`{full_command('replace', node, *options, cluster=self._location.name)}`"
-        anyway = f"terminate it, and run {replace_node}" if is_new else f"run {replace_node}"
+        anyway = f"terminate it, and then run {replace_node}" if is_new else f"run {replace_node}"
         message = (
             f"{node} is not lost: its instance {instance.id} is {instance.state}. Nothing was "
-            f"changed.{start if instance.state in _STOPPED else ''} To replace it nevertheless, "
-            f"{anyway}; its disks are deleted then"
+            f"changed.{start if instance.state in _STOPPED else ''} To replace the instance "
+            f"nevertheless, {anyway}; the disks of the instance are then deleted"
         )
         return Refused(message)
 
@@ -250,14 +250,14 @@ class NodeReplacement(MachineRollout):
         """Raise the deploy's error; bring the node back if it was healthy before the operation."""
         node = task.node
         if task.condition.lost:
-            message = f"{message}; {node} is still lost. The other nodes are untouched"
+            message = f"{message}; {node} is still lost. The other nodes are unchanged"
             raise Failed(message)
         if task.condition.unhealthy:
             self._start_servers(cluster, node)
             enable = full_command("enable", node, cluster=cluster.name)
             message = (
                 f"{message}. {node} was not healthy before, and stays out of service, drained "
-                f"{self._tag(task)}. `{enable}` brings it back. The other nodes are untouched"
+                f"{self._tag(task)}. `{enable}` brings the node back. The other nodes are unchanged"
             )
             raise Failed(message)
         self._return(cluster, node, message)

@@ -1,7 +1,7 @@
 """Base of the operations that change the nodes of a cluster one after another: roll and rollout.
 
 The operation holds the cluster's lock from beginning to end, and verifies before each node that it
-still holds the lock. It does not change a node that another operator has drained.
+still holds the lock. The operation does not change a node that another operator has drained.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from denodo_ha.rollout.node_task import NodeTask
 Goal = TypeVar("Goal")
 
 BEGIN: Final = TimeLimit(
-    CHANGE_S, waits=(LOCK_WAIT_S,), then="for each node, --timeout for each of its waits"
+    CHANGE_S, waits=(LOCK_WAIT_S,), then="for each node, its waits, each with the limit --timeout"
 )
 """Time limit to locate a cluster, to get its lock, and to read its nodes."""
 OUT: Final = TimeLimit(CHANGE_S, waits=(LONGEST_DRAIN_S,))
@@ -61,7 +61,7 @@ class NodeSequence(ClusterOperation):
         without_license_manager: True to take nodes out even if the License Manager does not answer.
     """
 
-    continuation = "; afterwards run this again"
+    continuation = "; then run this command again"
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class NodeSequence(ClusterOperation):
 
     def _interruption_text(self) -> str:
         before = f" (completed: {', '.join(self._completed)})" if self._completed else ""
-        return f"{self._state_left}{before}. Run it again to continue"
+        return f"{self._state_left}{before}. Run the command again to continue"
 
     def _require_instances(self, cluster: Cluster, only: str | None = None) -> None:
         """Check that the nodes' instances exist: to wait for a lost node would be useless."""
@@ -109,10 +109,12 @@ class NodeSequence(ClusterOperation):
             return
         agent = self._agent(cluster)
         if names.NODE_DOCUMENT not in cluster.stack.outputs or not agent.offers(LICENSE_MANAGER):
-            self._progress.say(f"{node}: {_NOT_ASKED}: the deployed document lacks the action")
+            self._progress.say(
+                f"{node}: {_NOT_ASKED}: the deployed SSM document has no action {LICENSE_MANAGER}"
+            )
             return
         others = [each.name for each in cluster.nodes if each.name != node and each.logical_id]
-        reason = "there is no other node"
+        reason = "there is no other node that could send a request"
         for asked in others if lost else [node, *others]:
             try:
                 result = agent.run(asked, LICENSE_MANAGER, timeout=_LICENSE_S)
@@ -125,9 +127,9 @@ class NodeSequence(ClusterOperation):
             if result.code == UNLICENSED:
                 message = (
                     f"{reason}. A server that is stopped now could not start again; "
-                    f"{self._state_left}. Repair the License Manager, or the way to it, and run "
-                    "this again. If it is certain that the servers start, add "
-                    "--without-license-manager"
+                    f"{self._state_left}. Repair the License Manager, or the network between the "
+                    "node and the License Manager, and run the command again. If you are certain "
+                    "that the servers start, add --without-license-manager"
                 )
                 raise Refused(message)
         self._progress.say(f"{node}: {_NOT_ASKED}: {reason}")
@@ -136,7 +138,7 @@ class NodeSequence(ClusterOperation):
         if cluster.stack.changing:
             message = (
                 f"{cluster.stack.name} is being deployed ({cluster.stack.status}); "
-                f"{self._state_left}. Run it again when the deploy has ended"
+                f"{self._state_left}. Run the command again when the deploy has ended"
             )
             raise Failed(message)
 
@@ -145,8 +147,9 @@ class NodeSequence(ClusterOperation):
         if task.tag is not None and not task.unfinished:
             enable = full_command("enable", task.node, cluster=self._location.name)
             message = (
-                f"{task.node} is out {task.tag}; {self._state_left}. Bring it back first "
-                f"(`{enable}`, or the command that its drain tag names), then run this again"
+                f"{task.node} is out {task.tag}; {self._state_left}. First bring the node back "
+                f"(with `{enable}`, or with the command that the drain tag names), then run this "
+                "command again"
             )
             raise Refused(message)
 
@@ -187,7 +190,7 @@ class NodeSequence(ClusterOperation):
             # Return a reason to wait, and raise no error: on a new machine the SSM agent may not
             # run yet.
             for lost in lost_nodes(self._aws, cluster, self._clock, [node]):
-                message = f"{lost}; {self._state_left}. To bring it back, {lost.remedy}"
+                message = f"{lost}; {self._state_left}. To bring {node} back, {lost.remedy}"
                 raise Failed(message) from None
             return str(error)
 
@@ -215,14 +218,14 @@ def unready_reason(status: NodeStatus, node: str, cluster: str, continuation: st
         Unconfirmed: An operator must confirm the node's metadata.
     """
     if status.applied is None:
-        return "no state was applied yet"
+        return "the node has not applied a desired state yet"
     source = status.applied.get("metadata", {}).get("source", _MANUAL)
     if not status.confirmed and source == _MANUAL:
         enable = full_command("enable", node, "--metadata-ok", cluster=cluster)
         message = (
-            f"the metadata of {node} is not confirmed, so it stays out of the shared target "
-            "groups. Check its catalog, import what is missing, and then bring it into service "
-            f"with `{enable}`{continuation}"
+            f"the metadata of {node} is not confirmed, so the node stays out of the shared target "
+            "groups. Check the node's metadata, import what is missing, and then bring the node "
+            f"into service with `{enable}`{continuation}"
         )
         raise Unconfirmed(message)
     return ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))

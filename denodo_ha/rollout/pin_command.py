@@ -27,12 +27,12 @@ def pin(
     """Write what the nodes run into the pins file, so that a deploy changes none of them.
 
     Pins are read from the deployed templates. The file keeps its comments, its order, and the pins
-    of clusters that are not selected. Run it once after the first deploy, and commit the file.
+    of clusters that are not selected. Run pin once after the first deploy, and commit the file.
 
         denodo-ha pin -c prod
     """
     if config is None:
-        raise UsageError("the pins file is beside a configuration file: add -c CONFIG")
+        raise UsageError("pin writes the pins file beside the configuration file: add -c CONFIG")
     file, aws = pins_file(configuration_choice.configuration_path(config)), Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=region, cluster=cluster
@@ -63,11 +63,11 @@ def pin(
     if dry_run:
         print_document(text)
     elif text == before:
-        print_line(f"{file} matches the nodes already; nothing was changed")
+        print_line(f"{file} has the pins of all nodes already; nothing was changed")
     else:
         pins_text.write(file, text)
         count = sum(map(len, pins.values()))
-        print_line(f"wrote {file} with {count} nodes; commit it")
+        print_line(f"wrote {file} with {count} nodes; commit the file")
     raise typer.Exit(exit_codes.DONE)
 
 
@@ -94,13 +94,14 @@ def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
         instance = deployed.get(id_)
         if instance is None or lost_nodes.lost_state(cluster.node(name), instance):
             differences.append(
-                f"{name}: its instance {id_} no longer exists; the pin has the deployed machine. "
-                f"To bring it back, {lost_nodes.remedy(cluster.name, cluster.node(name))}"
+                f"{name}: the node's instance {id_} no longer exists; the pin has the image, type "
+                "and disks that are deployed. To bring the node back, "
+                f"{lost_nodes.remedy(cluster.name, cluster.node(name))}"
             )
         elif instance.type != pins[name].type:
             differences.append(
-                f"{name} is a {instance.type}, and was deployed as {pins[name].type}: it was "
-                "changed outside CloudFormation. The pin has the deployed machine, so that a "
-                "deploy changes nothing"
+                f"{name} has the instance type {instance.type}, and was deployed with the type "
+                f"{pins[name].type}: the type was changed outside CloudFormation. The pin has the "
+                "deployed type, so that a deploy changes nothing"
             )
     return differences

@@ -63,16 +63,16 @@ def replace(
 
     The command raises the node's generation in the pins file, which gives its instance a new
     logical id, deploys the stack with cdk, and brings the node back when it is ready with its
-    metadata confirmed. Target groups, outputs, addresses and names stay. If EC2 has no capacity,
-    the old pin is restored, and the message says what to try. Commit the pins file afterwards. Run
-    the command again to continue, also after it was killed.
+    metadata confirmed. Target groups, outputs, addresses and names remain the same. If EC2 has no
+    capacity, the old pin is restored, and the message says what to try. Commit the pins file
+    afterwards. Run the command again to continue, also after it was killed.
 
         denodo-ha replace node1 -c prod --cluster active --dry-run
 
         denodo-ha replace node1 -c prod --cluster active
     """
     if instance_type is not None and not is_instance_type(instance_type):
-        message = f"--type {instance_type}: is not an instance type; write one like m7i.xlarge"
+        message = f"--type {instance_type} is not an instance type; write a type such as m7i.xlarge"
         raise UsageError(message)
     aws = Aws(profile=profile)
     file, site = pinned_environment(aws, "replace", config=config, regions=region, cluster=cluster)

@@ -28,8 +28,9 @@ Minimum = Annotated[
         "--minimum",
         metavar="N",
         min=0,
-        help="How many other nodes must be healthy in each target group while one is out; "
-        "default: all of them. A cluster of one node needs 0, and has no service meanwhile.",
+        help="Number of other nodes that must be healthy in each target group while a node is "
+        "out; default: all other nodes. A cluster of one node needs 0, and serves no clients "
+        "meanwhile.",
         rich_help_panel="How",
     ),
 ]
@@ -37,8 +38,8 @@ AcceptReadiness = Annotated[
     bool,
     typer.Option(
         "--accept-readiness",
-        help="Also roll nodes that serve only by the readiness rules of an earlier version: they "
-        "come back when they are ready by the rules of their own version.",
+        help="Also roll nodes that are ready only by the readiness rules of an earlier version. "
+        "Such a node comes back when it is ready by the rules of its own version.",
         rich_help_panel="How",
     ),
 ]

@@ -56,7 +56,7 @@ def pinned_environment(
         UsageError: The option `-c` is missing, or there is no such cluster.
     """
     if config is None:
-        message = f"{command} changes the pins file beside a configuration: add -c CONFIG"
+        message = f"{command} changes the pins file beside the configuration file: add -c CONFIG"
         raise UsageError(message)
     file = configuration_choice.configuration_path(config)
     site = locate_environment(
@@ -96,8 +96,8 @@ def rollout(
     recording.located_environment(aws, site)
     if not pins_file(file).exists():
         message = (
-            f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "
-            f"`{full_command('pin')}` first"
+            f"there is no pins file {pins_file(file)}. Nothing was changed. Write the pins of the "
+            f"nodes with `{full_command('pin')}` first"
         )
         raise Refused(message)
     clusters = cluster_order(site, cluster)

@@ -133,7 +133,7 @@ class StateRoll(NodeSequence):
                 self._take_task_out(cluster, task)
         if task.due:
             if task.differences:
-                self._state_left += "; its new state may be being applied"
+                self._state_left += "; the node may still apply its new state"
                 self._apply(cluster, task)
             self._bring_back(cluster, node)
         self._complete(node)
@@ -158,22 +158,25 @@ class StateRoll(NodeSequence):
             if result.code == node_agent.DONE:
                 self._take_rules(cluster, task.node)
                 return
-        message = f"{task.node} did not take its new state: {node_agent.explain_result(result)}"
+        message = f"{task.node} did not apply its new state: {node_agent.explain_result(result)}"
         if result.code not in node_agent.AS_BEFORE:
             message += (
-                f". It stays out of the shared target groups, and the other nodes are untouched. "
-                f"Repair {task.node} (`journalctl -u denodo-node` on it has details), and run this "
-                "again"
+                f". {task.node} stays out of the shared target groups, and the other nodes are "
+                f"unchanged. Repair {task.node} (`journalctl -u denodo-node` on the node shows "
+                "details), and run the command again"
             )
             raise Failed(message)
         try:
             self._bring_back(cluster, task.node)
         except CommandError as second:
-            message = f"{message}. It does not come back with its old state either: {second}"
+            message = (
+                f"{message}. {task.node} does not come back into service with its old state "
+                f"either: {second}"
+            )
             raise Failed(message) from second
         message += (
-            ". It is back in service with its old state, and the other nodes are untouched. Fix "
-            "the configuration, deploy, and run this again"
+            f". {task.node} is back in service with its old state, and the other nodes are "
+            "unchanged. Fix the configuration, deploy, and run the command again"
         )
         raise Failed(message)
 
@@ -184,7 +187,7 @@ class StateRoll(NodeSequence):
         result = agent.run(node, "accept-readiness", timeout=node_agent.STATUS_S)
         if result.code != node_agent.DONE:
             explanation = node_agent.explain_result(result)
-            message = f"{node} did not take the rules of readiness: {explanation}"
+            message = f"{node} did not accept the readiness rules of its version: {explanation}"
             raise Failed(message)
 
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:

@@ -33,7 +33,7 @@ from denodo_ha.status.model import Cluster as ClusterStatus
 from denodo_ha.status.node_query import RUNNING, Answers, NodeAnswer
 from denodo_ha.status.verdict import Part
 
-_NOT_QUERIED: Final = NodeAnswer(None, "not asked")
+_NOT_QUERIED: Final = NodeAnswer(None, "not queried")
 NEW_S: Final = 300
 """Project default: seconds for which EC2 may not show a new instance yet (AWS, EC2 API, Eventual
 consistency); an instance that was terminated is shown for about an hour."""
@@ -126,7 +126,9 @@ def cluster_status(
             if _is_new(cluster, node) and node.instance_id not in known.instances
         ]
     if location.region in known.lost and Part.instances not in accepted:
-        problems.append(f"the state of its instances is unknown: {known.lost[location.region]}")
+        problems.append(
+            f"the state of the cluster's instances is unknown: {known.lost[location.region]}"
+        )
     return ClusterStatus(
         name=location.name,
         region=location.region,
@@ -152,13 +154,13 @@ def cluster_status(
 def _pause_notes(pause: Pause | AwsError | None, stack: Stack) -> Iterator[str]:
     """Yield a note about the pause, or why the pause is not known."""
     if isinstance(pause, Pause):
-        effects = ["roll, rollout and replace refuse"]
+        effects = ["roll, rollout and replace refuse to run"]
         if names.NODE_DOCUMENT in stack.outputs:
             # Do not name the paused nodes: `status` cannot know which nodes the pause command has
             # reached.
-            effects.append("the watchdogs of nodes that the pause has reached rest")
+            effects.append("the watchdogs of the nodes that have recorded the pause rest")
             if suppressor_namespace(stack):
-                effects.append("alarms are silenced while such a node runs")
+                effects.append("alarms are silenced while one of these nodes runs")
         yield f"paused {pause}; {'; '.join(effects)}"
     elif pause is not None:
         yield f"it is not known whether the cluster is paused: {pause}"
@@ -200,7 +202,7 @@ def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
 def _silent_haproxy(haproxy: HaproxyAnswer) -> Iterator[str]:
     yield from haproxy_verdict.notes(haproxy.proxies)
     if haproxy.unasked:
-        yield f"its HAProxy instances could not be queried: {haproxy.unasked}"
+        yield f"the cluster's HAProxy instances could not be queried: {haproxy.unasked}"
 
 
 def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
@@ -208,10 +210,10 @@ def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
     kind = "service" if group.service else "auxiliary" if group.node else "other"
     if isinstance(health, AwsError):
         return Group(
-            group.key, kind, group.port, (), f"the health of its targets is unknown: {health}"
+            group.key, kind, group.port, (), f"the health of the targets is unknown: {health}"
         )
     if health.deleted:
-        problem = f"its target group no longer exists: {health.deleted}"
+        problem = f"the target group no longer exists: {health.deleted}"
         return Group(group.key, kind, group.port, (), problem)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     targets = {

@@ -183,8 +183,8 @@ def status(
         bool,
         typer.Option(
             "--ask/--no-ask",
-            help="Query the nodes and the HAProxy instances in front of them, by a Systems Manager "
-            "command on each; else show only what their load balancer sees.",
+            help="Query the nodes, and the HAProxy instances in front of them, with a Systems "
+            "Manager command on each. With --no-ask, show only what the load balancer reports.",
             rich_help_panel="How",
         ),
     ] = True,
@@ -192,8 +192,8 @@ def status(
         list[Part] | None,
         typer.Option(
             "--accept-unknown",
-            help="A part that counts as degraded where it is not known, and with this option does "
-            "not: for a role that may not see it; may be repeated.",
+            help="A part of the status that may be unknown without making a cluster degraded, for "
+            "example because your IAM role may not read this part; may be repeated.",
             rich_help_panel="How",
         ),
     ] = None,

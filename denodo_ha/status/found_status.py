@@ -53,7 +53,7 @@ def read_found_status(
 
 def _known(found: FoundCluster) -> AwsState:
     cluster = found.cluster
-    unread = AwsError("its targets could not be read")
+    unread = AwsError("the targets could not be read")
     return AwsState(
         clusters={cluster.location: cluster},
         groups={group.arn: found.health.get(group.arn, unread) for group in cluster.groups},

@@ -102,7 +102,8 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
         )
     except (ValueError, KeyError, TypeError):
         # Systems Manager returns only the first 24,000 characters, so a long status is incomplete.
-        return Proxy(id_, unasked=f"its status cannot be read ({len(result.output)} characters)")
+        length = len(result.output)
+        return Proxy(id_, unasked=f"the reported status cannot be read ({length} characters)")
 
 
 def _server(status: Mapping[str, Any]) -> Server:

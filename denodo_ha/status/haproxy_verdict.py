@@ -19,7 +19,7 @@ def problems(
         if proxy.failed_reloads:
             yield (
                 f"HAProxy {proxy.instance} could not load its last configuration file and runs "
-                f"with the previous one: `{apply}` shows why"
+                f"with the previous file: run `{apply}` to see why"
             )
     if not any(proxy.answered for proxy in proxies):
         return
@@ -130,7 +130,7 @@ def _node_problems(node: Node, proxies: Sequence[Proxy], enable: str) -> Iterato
     if closed:
         yield (
             f"the auxiliary port of {node.name} is closed on {_instances(closed)}, so second "
-            f"connections of its clients fail: `{enable}` opens it"
+            f"connections of its clients fail: `{enable}` opens the port"
         )
     if node.state != "running":
         return
@@ -154,8 +154,8 @@ def _drain_problems(
     if inside:
         yield (
             f"{node} has a drain tag ({drain}) but gets sessions in {_scope(inside, proxies)}: an "
-            "HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
-            f"`{enable}` to remove the tag"
+            "HAProxy instance is new, or a drain or enable was interrupted; drain the node again, "
+            f"or run `{enable}` to remove the tag"
         )
     elif left:
         counted = ", ".join(f"{service} {count}" for service, count in sorted(left.items()))
@@ -179,9 +179,9 @@ def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> 
     if partly_up:
         others = [pair for pair in up if pair[1].service in partly_up]
         yield (
-            f"{node} is up on {_instances(others)} for {', '.join(sorted(partly_up))}: its "
-            "server runs, but the other HAProxy instances cannot reach it, or have another "
-            "configuration file"
+            f"{node} is up on {_instances(others)} for {', '.join(sorted(partly_up))}: the "
+            "node's server runs, but the other HAProxy instances cannot reach the server, or have "
+            "another configuration file"
         )
 
 

@@ -145,7 +145,7 @@ class Proxy:
         old_workers: number of HAProxy processes that still have sessions from before a reload.
         failed_reloads: number of failed reloads in a row.
         unasked: why the instance could not be queried; empty if it was queried.
-        problem: why the queried instance did not report its status; empty if it did.
+        problem: why the queried instance did not report its status; empty if the status is known.
     """
 
     instance: str
@@ -193,7 +193,7 @@ class Cluster:
         nodes: its nodes by name.
         groups: its target groups.
         proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.
-        paused: its pause, None if the cluster is not paused, or if that is not known.
+        paused: its pause, None if the cluster is not paused, or if no pause could be read.
     """
 
     name: str

@@ -32,7 +32,7 @@ class NodeAnswer:
 
     Attributes:
         status: the node's status, None if the node did not answer.
-        unasked: why the node did not answer; empty if it did.
+        unasked: why the node did not answer; empty if the node answered.
         waits: True if the last deploy wrote a state that is not applied yet; None if not known.
     """
 
@@ -71,7 +71,7 @@ def query_nodes(
     def query(pair: tuple[Cluster, Node]) -> NodeAnswer:
         cluster, node = pair
         if states.get(node.instance_id) != RUNNING:
-            return NodeAnswer(None, "its instance is not running")
+            return NodeAnswer(None, "the node's instance is not running")
         return _query(aws, environment, cluster, node.name, clock)
 
     answers = map_concurrently(query, pairs)
@@ -88,7 +88,7 @@ def _query(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock
         except (NoCredentials, ExpiredCredentials):
             raise
         except UsageError:
-            return NodeAnswer(None, "the node program is not installed on it")
+            return NodeAnswer(None, "the node program is not installed on the node")
         except (Failed, AwsError) as error:
             return NodeAnswer(None, str(error))
 

@@ -27,7 +27,9 @@ def nodes(
         denodo-ha nodes -c prod --format markdown
     """
     if config is None:
-        raise UsageError("no environment is named: add -c CONFIG (a path, or a name of config/)")
+        raise UsageError(
+            "no configuration is named: add -c CONFIG (a path, or the name of a file in config/)"
+        )
     rows = rows_of(configuration_choice.load_configuration(config, deploying=False).environment)
     if form is options.DocumentFormat.json:
         keys = [column.lower() for column in _COLUMNS]

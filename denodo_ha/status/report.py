@@ -7,7 +7,12 @@ from rich.text import Text
 from denodo_ha.cli.output import Cell, print_json, print_line, print_table, styled
 from denodo_ha.status.model import Cluster, Dns, Environment, Node, Proxy
 
-_SOURCES = {"node": "", "targets": " (by its targets)", "haproxy": " (by HAProxy)", "nobody": ""}
+_SOURCES = {
+    "node": "",
+    "targets": " (by target health)",
+    "haproxy": " (by HAProxy)",
+    "nobody": "",
+}
 
 
 def as_json(environment: Environment) -> None:

@@ -48,7 +48,7 @@ def problems(
 ) -> Iterator[str]:
     """Yield the reasons why a cluster is not healthy or its state is not known, the worst first."""
     if stack_status.endswith("_FAILED"):
-        yield f"its stack is {stack_status}: repair it before the next deploy"
+        yield f"the cluster's stack is {stack_status}: repair the stack before the next deploy"
     ignored = UNKNOWN if Part.balancer in accepted else ""
     if balancer is not None and balancer.state not in {"active", ignored}:
         yield f"its load balancer is {balancer.state}: {balancer.problem}".removesuffix(": ")
@@ -150,11 +150,11 @@ def _drain_problems(
     if inside:
         yield (
             f"{node} has a drain tag ({drain}) but is in {', '.join(inside)}: a deploy or a manual "
-            f"change put it back, or a drain or enable was interrupted; drain it again, or run "
-            f"`{enable}` to remove the tag"
+            "change put the node back, or a drain or enable was interrupted; drain the node again, "
+            f"or run `{enable}` to remove the tag"
         )
     elif leaving:
-        yield f"{node} is being drained {drain}; its connections end in {', '.join(leaving)}"
+        yield f"{node} is being drained {drain}; {', '.join(leaving)}: connections may remain"
     else:
         yield f"{node} is drained {drain}"
 
@@ -162,7 +162,7 @@ def _drain_problems(
 def notes(nodes: Sequence[Node], stack_status: str, *, cluster: str) -> Iterator[str]:
     """Yield information that is not a problem."""
     if stack_status.endswith("_IN_PROGRESS"):
-        yield f"a deploy of its stack is running: {stack_status}"
+        yield f"a deploy of the cluster's stack is running: {stack_status}"
     waiting = [node.name for node in nodes if node.waits]
     if waiting:
         roll = full_command("roll", cluster=cluster)

@@ -30,7 +30,7 @@ from denodo_ha.status.command import StatusReader
 
 AWS_S: Final = 20.0
 """Project default: seconds to read a part from AWS. A part of a region that does not answer takes
-all of them."""
+this whole time."""
 _LATE_S: Final = 2.0
 """Project default: seconds after its deadline after which a part that is still being read is
 abandoned."""
@@ -59,7 +59,7 @@ class ReadPart:
     Attributes:
         name: name of its file.
         text: text of the file; empty if it was not read.
-        problem: why it was not read, or not completely; empty if it was.
+        problem: why the part was not read; empty if the part was read.
     """
 
     name: str
@@ -163,7 +163,7 @@ def _log_reader(
             raise UsageError(message)
         lines = [*map(_line, read.lines)]
         if not read.is_complete:
-            lines.append(f"(cut after {len(lines)} lines: give a later --since)")
+            lines.append(f"(only the first {len(lines)} lines: give a later --since for the rest)")
         return "\n".join(lines) + "\n"
 
     return read

@@ -48,7 +48,7 @@ def support(
         typer.Option(
             "--since",
             metavar="TIME",
-            help="The begin of the logs: so long ago (2h, 1d), or a time in UTC.",
+            help="Start of the logs: a time before now (2h, 1d), or a time in UTC.",
             rich_help_panel="How",
         ),
     ] = "2h",
@@ -56,16 +56,17 @@ def support(
         bool,
         typer.Option(
             "--plan/--no-plan",
-            help="Run plan, which takes a synthesis; only with -c.",
+            help="Include the output of plan, which synthesises the stacks; only with -c.",
             rich_help_panel="How",
         ),
     ] = True,
 ) -> None:
     """Write one archive with status, plan, versions, failover and logs, without secrets.
 
-    Only you can read the file. Read it before you send it: it contains names, addresses and the
-    lines of logs. Exit code 1: a part could not be read; contents.json in the archive lists the
-    reasons. A region that does not answer costs only its own parts.
+    Only your user can read the archive. Read the archive before you send it: it contains names,
+    addresses and the lines of logs. Exit code 1: a part could not be read; contents.json in the
+    archive lists the reasons. If a region does not answer, only the parts of this region are
+    missing.
 
         denodo-ha support -c prod
 
@@ -92,6 +93,6 @@ def support(
     write_archive(path, read, at)
     rows = [(part.name, part.problem or "read") for part in read]
     print_table(["Part", "State"], rows)
-    print_line(f"wrote {path}; read it before you send it")
+    print_line(f"wrote {path}; read the file before you send it")
     if any(part.problem for part in read):
         raise typer.Exit(exit_codes.NO)

@@ -54,6 +54,6 @@ def read_plan(config: str, profile: str | None, seconds: float) -> str:
     text = output.decode(errors="replace")
     if process.returncode not in _COMPARED or not text.lstrip().startswith("{"):
         reason = errors.decode(errors="replace").strip()[-_SHOWN:]
-        message = f"denodo-ha plan ended with {process.returncode}: {reason}"
+        message = f"denodo-ha plan ended with exit code {process.returncode}: {reason}"
         raise Failed(message)
     return text

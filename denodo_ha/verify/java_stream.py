@@ -66,7 +66,7 @@ class JavaObject:
 
 @dataclass
 class JavaArray:
-    """An array."""
+    """A Java array: its class and its items."""
 
     kind: JavaClass
     items: list[Any] = field(default_factory=list)

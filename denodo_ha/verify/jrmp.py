@@ -22,7 +22,7 @@ from denodo_ha.verify.java_stream import (
 )
 
 HANDSHAKE = bytes.fromhex("4a524d4900024b")
-"""`JRMI`, version 2, stream protocol."""
+"""Beginning of an RMI connection: `JRMI`, version 2, stream protocol."""
 _ACK, _NOT_SUPPORTED = 0x4E, 0x4F
 _CALL, _RETURN, _PING_ACK, _DGC_ACK = 0x50, 0x51, 0x53, 0x54
 _NORMAL, _EXCEPTIONAL = 1, 2

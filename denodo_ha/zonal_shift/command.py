@@ -47,13 +47,16 @@ def shift(
         str, typer.Option("--why", metavar="TEXT", help="The reason.", rich_help_panel="How")
     ] = "denodo-ha shift",
     back: Annotated[
-        bool, typer.Option("--back", help="Bring the zone back.", rich_help_panel="How")
+        bool,
+        typer.Option(
+            "--back", help="End the shift: the zone gets traffic again.", rich_help_panel="How"
+        ),
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
-            help="Shift also if a service has no healthy node elsewhere.",
+            help="Shift even if a service has no healthy node in another zone.",
             rich_help_panel="How",
         ),
     ] = False,
@@ -61,15 +64,16 @@ def shift(
 ) -> None:
     """Shift traffic away from a zone of a cluster's load balancer, or show the active shift.
 
-    For a zone that works badly and is not down. The load balancer needs balancer.zonal_shift: true.
-    AWS ends the shift after --hours; --back ends it now. Run it again to extend it.
+    Use a shift if a zone works badly, but is not down. The configuration needs
+    balancer.zonal_shift: true. AWS ends the shift after --hours; --back ends the shift now. Run the
+    command again to extend the shift.
 
         denodo-ha shift eu-west-1a -c prod --cluster active --why "latency"
 
         denodo-ha shift --back --cluster active -c prod
     """
     if back and zone is not None:
-        raise UsageError("--back brings the shifted zone back; leave ZONE out")
+        raise UsageError("--back brings the shifted zone back, and takes no ZONE: leave ZONE out")
     aws = Aws(profile=profile)
     site = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster

@@ -89,7 +89,8 @@ class ZonalShifts:
                 back = full_command("shift", "--back", cluster=self._cluster.name)
                 message = (
                     f"{shift.zone} is shifted until {shift.until} ({shift.comment}); AWS shifts "
-                    f"one zone at a time. First bring it back: `{back}`. Nothing was changed"
+                    f"one zone at a time. First bring {shift.zone} back with `{back}`. Nothing was "
+                    "changed"
                 )
                 raise Refused(message)
         if not force:
@@ -146,7 +147,7 @@ class ZonalShifts:
         return self._aws.client("arc-zonal-shift", self._region)
 
     def _zone_ids(self) -> Mapping[str, str]:
-        """Return the ids of the load balancer's zones by name; AWS shifts by id."""
+        """Return the ids of the load balancer's zones by name; a zonal shift names a zone by id."""
         with translated_errors():
             (balancer,) = self._aws.client("elbv2", self._region).describe_load_balancers(
                 LoadBalancerArns=[self._arn]
@@ -164,8 +165,9 @@ class ZonalShifts:
             )["Attributes"]
         if _ENABLED not in attributes:
             message = (
-                f"zonal shift is not enabled for {self._cluster.name}: write balancer.zonal_shift: "
-                "true and deploy. Nothing was changed"
+                f"zonal shift is not enabled for {self._cluster.name}: write "
+                "`balancer.zonal_shift: true` into the cluster's configuration, and deploy. "
+                "Nothing was changed"
             )
             raise Refused(message)
 

@@ -53,7 +53,7 @@ class AwsCli:
         try:
             return str(answer["Parameter"]["Value"])
         except (KeyError, TypeError):
-            message = f"the answer for the parameter {name} has no value"
+            message = f"AWS's answer for the SSM parameter {name} contains no value"
             raise AwsError(message) from None
 
     def secret(self, arn: str, version: str = "") -> str:
@@ -68,7 +68,7 @@ class AwsCli:
         try:
             return str(answer["SecretString"])
         except KeyError:
-            message = f"the secret {arn} has no text; store its value as text, not as binary"
+            message = f"the secret {arn} has no text; store the value as text, not as binary"
             raise AwsError(message) from None
 
     def copy_object(self, uri: str, path: Path) -> None:
@@ -212,7 +212,10 @@ class AwsCli:
                 [self.program, *arguments], seconds=seconds, stdin=stdin, environment=environment
             )
         except OSError as error:
-            message = f"the AWS CLI ({self.program}) cannot be run: {error.strerror}; install it"
+            message = (
+                f"the AWS CLI ({self.program}) cannot be run: {error.strerror};"
+                " check whether the AWS CLI is installed"
+            )
             raise AwsCliMissingError(message) from None
         if not result.succeeded:
             # Do not show standard output: the answer of AWS may contain a secret.

@@ -47,7 +47,7 @@ def read_certificate(der: bytes) -> Certificate:
         CertificateError: The bytes are not a certificate.
     """
     if len(der) > MOST_BYTES:
-        message = f"larger than {MOST_BYTES} bytes"
+        message = f"the certificate is larger than {MOST_BYTES} bytes"
         raise CertificateError(message)
     try:
         ((_, certificate),) = _values(der)
@@ -59,7 +59,7 @@ def read_certificate(der: bytes) -> Certificate:
         _, (tag, end) = _values(validity)
         return Certificate(_common_name(subject), _time(tag, end))
     except (IndexError, UnicodeDecodeError, ValueError) as error:
-        message = f"not a certificate: {error}"
+        message = f"the bytes are not a certificate: {error}"
         raise CertificateError(message) from None
 
 
@@ -72,11 +72,11 @@ def _values(data: bytes) -> Iterator[tuple[int, bytes]]:
         if length >= _LONG:
             count = length - _LONG
             if not 0 < count <= _MOST_LENGTH_BYTES:
-                raise ValueError("a length is not valid")
+                raise ValueError("a length field is not valid")
             length = int.from_bytes(data[position : position + count], "big")
             position += count
         if position + length > len(data):
-            raise ValueError("it is cut off")
+            raise ValueError("the end is missing")
         yield tag, data[position : position + length]
         position += length
 
@@ -96,5 +96,5 @@ def _time(tag: int, value: bytes) -> datetime:
         # Two-digit years from 50 on are 19NN, others 20NN (RFC 5280, "UTCTime").
         text = f"{'19' if text[:2] >= '50' else '20'}{text}"
     elif tag != _GENERALIZED_TIME:
-        raise ValueError("it has no end date")
+        raise ValueError("the end date is missing")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)

@@ -52,12 +52,12 @@ def read(path: Path, *, limit: int = READ_LIMIT, follow: bool = True) -> bytes:
     descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+            raise OSError(errno.EINVAL, "the path is not a regular file", str(path))
         content = bytearray()
         while chunk := os.read(descriptor, min(2**20, limit + 1 - len(content))):
             content += chunk
             if len(content) > limit:
-                raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+                raise OSError(errno.EFBIG, f"the file is larger than {limit} bytes", str(path))
         return bytes(content)
     finally:
         os.close(descriptor)
@@ -102,8 +102,8 @@ def _check_owner(descriptor: int, path: Path) -> None:
     # In a sticky folder such as /tmp, only the owner of an entry can replace the entry.
     if status.st_uid or (others and not status.st_mode & stat.S_ISVTX):
         message = (
-            "other users than root can write this folder, so root writes nothing in it; run"
-            f" `chown root:root {path}; chmod go-w {path}`"
+            "users other than root can write in the folder, so root does not write files in the"
+            f" folder; run `chown root:root {path}; chmod go-w {path}`"
         )
         raise PermissionError(errno.EPERM, message, str(path))
 

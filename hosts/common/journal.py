@@ -60,7 +60,7 @@ def read(
 
 
 def read_entry(line: str) -> JournalEntry | None:
-    """Return the entry in a line of `journalctl --output=json`; None if the line has none."""
+    """Return the entry in a line of `journalctl --output=json`; None for other lines."""
     try:
         data: Any = json_object.parse(line)
         return JournalEntry(

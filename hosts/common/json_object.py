@@ -35,12 +35,12 @@ def parse(text: str | bytes, *, limit: int = TEXT_LIMIT) -> Any:
         ValueError: The text is not JSON, is nested too deeply, or is larger than the limit.
     """
     if len(text) > limit:
-        message = f"larger than {limit} characters"
+        message = f"the text is longer than {limit} characters"
         raise ValueError(message)
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("the text is nested too deeply") from None
 
 
 class JsonObject:
@@ -59,7 +59,7 @@ class JsonObject:
         if isinstance(data, dict):
             self._data = data
         else:
-            problems.append(f"{path or 'the document'}: {_shown(data)} is not an object")
+            problems.append(f"{path or 'the document'}: {_shown(data)} is not a JSON object")
 
     def __contains__(self, key: str) -> bool:
         return key in self._data
@@ -74,7 +74,7 @@ class JsonObject:
         if pattern and not re.fullmatch(pattern, value):
             return self._wrong(key, value, f"a text that matches {pattern}", "")
         if any("\ud800" <= char <= "\udfff" for char in value):
-            return self._wrong(key, value, "a text of whole characters", "")
+            return self._wrong(key, value, "a text without unpaired surrogates", "")
         return value
 
     def optional_text(self, key: str, pattern: str = "") -> str:
@@ -166,14 +166,14 @@ class JsonObject:
         known = ", ".join(sorted(names))
         for key in self._data:
             if key not in names:
-                self._problems.append(f"{self._below(key)}: is unknown; known are {known}")
+                self._problems.append(f"{self._below(key)}: unknown key; known keys are {known}")
 
     def _names(self, pattern: str) -> Iterator[str]:
         for key in self._data:
             if re.fullmatch(pattern, key):
                 yield key
             else:
-                self._problems.append(f"{self._below(key)}: is not a name that matches {pattern}")
+                self._problems.append(f"{self._below(key)}: the name does not match {pattern}")
 
     def _take(self, key: str, *, required: bool) -> Any:
         self._known.append(key)

@@ -73,7 +73,7 @@ def _open(path: Path, flags: int, mode: int, purpose: str) -> IO[str]:
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.EINVAL, "the path is not a regular file", str(path))
     return os.fdopen(descriptor, purpose, errors="replace")
 
 

@@ -87,7 +87,10 @@ class KnownSecrets:
         try:
             known += [value for value in _secret_texts(self._read(arn)) if value not in known]
         except HostError as error:
-            self._warn(f"a secret is not searched for in the logs: {error}")
+            self._warn(
+                "the values of a secret are not hidden in the sent log lines, because the secret"
+                f" {arn} cannot be read: {error}"
+            )
 
 
 def _secret_texts(text: str) -> Iterator[str]:
@@ -173,7 +176,10 @@ def send_repeatedly(
             except (AwsError, OSError) as error:
                 # Report each reason once: AWS may not answer for hours.
                 if str(error) != failure:
-                    sender.warn(f"nothing is sent: {error}; it is tried again each minute")
+                    sender.warn(
+                        f"the log lines are not sent to CloudWatch Logs: {error};"
+                        " the program tries again each minute"
+                    )
                 failure = str(error)
             sleep(PAUSE_S)
     except Interrupted:

@@ -67,4 +67,7 @@ class LogSender:
         except AwsError as error:
             if "(InvalidParameterException)" not in str(error):
                 raise
-            self.warn(f"{len(batch)} lines of {stream} are left out: {error}")
+            self.warn(
+                f"CloudWatch Logs refuses {len(batch)} lines for the log stream {stream}, so they"
+                f" are not sent: {error}"
+            )

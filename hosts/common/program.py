@@ -67,7 +67,7 @@ def run(main: Callable[[], int]) -> int:
         code = interruption.code
     except BaseException:  # noqa: BLE001 - the last resort, with an exit code of its own
         _ignore_signals()
-        write(sys.stderr, f"a fault of the program:\n{traceback.format_exc()}")
+        write(sys.stderr, f"the program ended with an internal error:\n{traceback.format_exc()}")
         code = CRASH
     _ignore_signals()
     for stream in (sys.stdout, sys.stderr):

@@ -78,7 +78,10 @@ class Releases:
         """
         name = PurePosixPath(uri).stem
         if not _NAME.fullmatch(name):
-            message = f"the program {uri!r} has no name that a release can have: deploy again"
+            message = (
+                f"the desired state names the program {uri!r}, whose name is not possible for a"
+                " release: deploy the stack again"
+            )
             raise UnverifiedError(message)
         return self.folder / "releases" / name
 
@@ -166,14 +169,19 @@ def unpack(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as members:
             content = members.infolist()
             if len(content) > MOST_MEMBERS:
-                message = f"{archive.name} has more than {MOST_MEMBERS} members"
+                message = f"the archive {archive.name} has more than {MOST_MEMBERS} members"
                 raise UnverifiedError(message)
             if sum(member.file_size for member in content) > MOST_UNPACKED_BYTES:
-                message = f"{archive.name} has more than {MOST_UNPACKED_BYTES} bytes unpacked"
+                message = (
+                    f"the unpacked archive {archive.name} has more than {MOST_UNPACKED_BYTES} bytes"
+                )
                 raise UnverifiedError(message)
             for member in content:
                 if not _is_harmless(member):
-                    message = f"{archive.name} has a member outside its folder: {member.filename!r}"
+                    message = (
+                        f"the archive {archive.name} has a member that is not allowed, because it"
+                        f" is a link or outside of the archive's folder: {member.filename!r}"
+                    )
                     raise UnverifiedError(message)
             members.extractall(folder)
     except _NOT_READABLE as error:
@@ -206,7 +214,7 @@ def _require_own(folder: Path) -> None:
         or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     ):
         message = (
-            f"{folder} is not a folder that only root can write, so no program is unpacked there: "
-            f"chown root: {folder} && chmod go-w {folder}"
+            f"users other than root can write in the folder {folder}, so the program is not "
+            f"unpacked there: run `chown root: {folder} && chmod go-w {folder}`"
         )
         raise UnverifiedError(message)

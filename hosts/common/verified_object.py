@@ -45,12 +45,13 @@ def fetch(aws: AwsCli, uri: str, path: Path, *, most_bytes: int) -> None:
 
 def _problem(uri: str, content: bytes, most_bytes: int) -> str:
     if len(content) > most_bytes:
-        return f"it has more than {most_bytes} bytes"
+        return f"the object has more than {most_bytes} bytes"
     digest = hashlib.sha256(content).hexdigest()
     if digest == PurePosixPath(uri).stem:
         return ""
     return (
-        f"the SHA-256 of its {len(content)} bytes is {digest}, which is not its name. It was "
-        "changed in the bucket, cut on its way, or published by an older version. Deploy again; if "
-        "that does not help, compare the object with the asset of that name in cdk.out"
+        f"the SHA-256 of the object's {len(content)} bytes is {digest}, but the object's name is "
+        "another hash. The object was changed in the bucket, truncated during the transfer, or "
+        "published by an older version of this project. Deploy the stack again. If the message "
+        "appears again, compare the object with the asset of the same name in cdk.out"
     )

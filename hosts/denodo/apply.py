@@ -37,7 +37,10 @@ def check(system: System, state: State) -> Plan:
         HostError: An apply would refuse the state before it stops a server.
     """
     if Journal(system, state.home).open:
-        log.warning("an apply was interrupted; the next apply undoes it first and starts again")
+        log.warning(
+            "an earlier apply was interrupted; the next apply first restores the files that the"
+            " interrupted apply changed"
+        )
     startable, record = database_login.startable(system, state), Record(system)
     result = plan(system, startable, record)
     if result.restarts:
@@ -124,7 +127,10 @@ class _Change:
         """
         reason = self._record.refusal(self._state, self._request)
         if reason and not self._journal.open:
-            message = f"the same request was tried before, so nothing is tried again\n{reason}"
+            message = (
+                "this request failed before and its change was undone, so the change is not tried"
+                f" again; the reason of the failure:\n{reason}"
+            )
             raise RolledBackError(message)
 
     def recover(self) -> None:
@@ -142,7 +148,10 @@ class _Change:
             log.info("an earlier run was interrupted after its change was complete")
             self._journal.end()
             return False
-        log.warning("an earlier run was interrupted; its files are restored first")
+        log.warning(
+            "an earlier run was interrupted; the files that the interrupted run changed are"
+            " restored first"
+        )
         # Stop the servers before the files are restored: servers that the interrupted run has
         # started listen on the ports in the present files.
         self._old.stop(force=True)
@@ -225,11 +234,11 @@ class _Change:
             self._journal.undo()
             self._old.regenerate()
             if start:
-                log.info("starting the previous state again")
+                log.info("starting the servers with the previous state again")
                 self._old.start(self._old.state.servers, _deadline(self._old.state))
             self._record_failure(reason)
         except (HostError, OSError) as error:
-            message = f"{reason}\nand the previous state does not come up either: {error}"
+            message = f"{reason}\nThe servers do not start with the previous state either: {error}"
             raise DownError(message) from reason
         self._journal.end()
         result = (
@@ -237,7 +246,7 @@ class _Change:
             if start
             else "no server ran before, and no server runs now"
         )
-        message = f"{reason}\nthe files are as before, and {result}"
+        message = f"{reason}\nThe files are the same as before the change, and {result}"
         raise RolledBackError(message) from reason
 
     def _record_failure(self, reason: Exception) -> None:
@@ -249,7 +258,10 @@ class _Change:
     def _warn_of_standalone_license(self) -> None:
         file = self._state.home / STANDALONE_LICENSE
         if self._state.license_manager and file.exists():
-            log.warning(f"{file} exists, so the servers do not ask the License Manager")
+            log.warning(
+                f"{file} exists, so the servers use this licence file instead of the License"
+                f" Manager; to use the License Manager, run `rm {file}` and restart the servers"
+            )
 
 
 def _deadline(state: State) -> float:

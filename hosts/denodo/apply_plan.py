@@ -55,7 +55,9 @@ class Plan:
             return "nothing to do"
         lines = [*self.changes, *self.reasons]
         if not self.restarts:
-            lines.append("no server reads what has changed: it is recorded, and nothing restarts")
+            lines.append(
+                "no server reads the changed keys: the state is recorded without a restart"
+            )
         return "\n".join(lines)
 
 
@@ -96,7 +98,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
     for path, content in metadata_database.certificates(system, state):
         if not _contains(path, content):
             contents[path] = content
-            changes.append(f"{path}: other certificates of the shared database")
+            changes.append(f"{path}: the certificates of the shared database change")
     applied = record.applied
     return Plan(
         files=contents,

@@ -55,7 +55,7 @@ def patiently(system: System, action: Callable[[], Result]) -> Result:
         except UnavailableError as error:
             if time.monotonic() + pause > deadline:
                 raise
-            log.warning(f"{error}; it is read again in {pause:.0f} s")
+            log.warning(f"{error}; the boot reads from AWS again in {pause:.0f} s")
         time.sleep(pause)  # polling, because no event announces that AWS answers again
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -147,7 +147,10 @@ def start_applied(system: System, reason: str) -> None:
     try:
         Record(system).fall_behind(reason)
     except OSError as error:
-        log.warning(f"the node cannot record that it is behind: {error}")
+        log.warning(
+            "the node cannot record that the servers run with the previously applied state:"
+            f" {error}"
+        )
     _start(system, startable)
 
 

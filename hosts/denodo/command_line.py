@@ -30,7 +30,7 @@ _MACHINE = (
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     root = program.Parser(prog="node", description=__doc__)
-    machine = root.add_argument_group("the machine, to try the program in a folder")
+    machine = root.add_argument_group("options of the machine, to try the program in a folder")
     for name in _MACHINE:
         default = getattr(System(), name) or "determined automatically"
         machine.add_argument(f"--{name}", help=f"default: {default}")
@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
                 default=os.environ.get("DENODO_NODE_PARAMETER"),
                 help="SSM parameter with the desired state (default: $DENODO_NODE_PARAMETER)",
             )
-            subparser.add_argument("--state", help="file with the state, - for standard input")
+            subparser.add_argument(
+                "--state", help="file with the desired state, - for standard input"
+            )
             subparser.add_argument("--names-are-set", action="store_true", help=argparse.SUPPRESS)
         return subparser
 
@@ -59,46 +61,64 @@ def parser() -> argparse.ArgumentParser:
     boot_.add_argument("--failed", help=argparse.SUPPRESS)
     boot_.add_argument("--unreadable", help=argparse.SUPPRESS)
     serve = command("serve", "run the readiness endpoint")
-    serve.add_argument("--port", type=int, help="default: the port of the applied state")
+    serve.add_argument(
+        "--port", type=int, help="port to listen on (default: the port in the applied state)"
+    )
     serve.add_argument(
         "--parameter",
         default=os.environ.get("DENODO_NODE_PARAMETER"),
         help="SSM parameter with services that were added since the last apply (default: "
         "$DENODO_NODE_PARAMETER)",
     )
-    serve.add_argument("--listen", default="", help="address to listen on (default: all)")
-    drain = command("drain", "make the node unready, whatever the state of its servers")
+    serve.add_argument("--listen", default="", help="address to listen on (default: all addresses)")
+    drain = command("drain", "report all services of the node as not ready, even if they answer")
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
-    command("undrain", "make the node ready again")
+    command("undrain", "end the drain: report the services as ready again if they answer")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
-    command("digest-test", "export twice, and print as JSON what differs in the site digest")
-    import_ = command("import-export", "import an export, and confirm the metadata")
+    command(
+        "digest-test",
+        "export the metadata twice, and print as JSON what changes the site digest",
+    )
+    import_ = command("import-export", "import a metadata export, and confirm the metadata")
     import_.add_argument("--uri", required=True, help="S3 address of the export's export.json")
     hold = watchdog_commands.add(command)
     paused = pause.add(command)
     for subparser in (drain, confirm, hold, import_, paused):
-        subparser.add_argument("--who", default=_user_name(), help="default: this user")
-    command("accept-readiness", "judge the services by the rules of this version")
+        subparser.add_argument(
+            "--who", default=_user_name(), help="name of the operator (default: this user)"
+        )
+    command(
+        "accept-readiness",
+        "use the readiness rules of this version instead of those of an earlier version",
+    )
     command(
         "catalog-settings", "print the database settings that Denodo's form has written, as JSON"
     )
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
-    export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
+    export.add_argument(
+        "--if-due",
+        action="store_true",
+        help="export only if the last export is older than the interval in the applied state",
+    )
     command("metrics", "publish the metrics of this node, if the applied state has metrics")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
-    command("license-manager", "ask whether the License Manager answers", state=True)
-    command("stop", "stop the servers; running queries may end first")
-    command("mount", "mount the data disk; format it before if it is blank", state=True)
+    command("license-manager", "check whether the License Manager answers", state=True)
+    command("stop", "stop the servers, after a time limit for running queries to end")
+    command("mount", "mount the data disk; format the disk first if it is blank", state=True)
     command("send-logs", "send new lines of Denodo's log files, each minute", state=True)
     command("send-journal", "send new entries of the journal, each minute", state=True)
     install = command("install", "check the image and install the systemd units", state=True)
-    update = command("update", "use the program that the state names", state=True)
+    update = command("update", "change to the program that the desired state names", state=True)
     for subparser in (install, update):
         subparser.add_argument("--region", default="", help="region of the AWS calls")
-        subparser.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+        subparser.add_argument(
+            "--root", type=Path, default=Path("/"), help="folder of the image's files (default: /)"
+        )
     folder = program_update.PROGRAM_FOLDER
-    update.add_argument("--programs", type=Path, default=folder, help=f"default: {folder}")
+    update.add_argument(
+        "--programs", type=Path, default=folder, help=f"folder of the releases (default: {folder})"
+    )
     return root
 
 
@@ -142,9 +162,9 @@ def state_of(system: System, options: argparse.Namespace) -> State:
                 else files.read(Path(options.state), limit=STATE_LIMIT).decode()
             )
         except (OSError, UnicodeDecodeError) as error:
-            message = f"the state cannot be read: {error}"
+            message = f"the desired state cannot be read: {error}"
             raise StateError(message) from None
         return parse(text)
     if not options.parameter:
-        raise StateError("no state is given: give --parameter NAME or --state FILE")
+        raise StateError("the desired state is missing: add --parameter NAME or --state FILE")
     return fetch(system, options.parameter)

@@ -236,7 +236,7 @@ def _record_account(system: System, state: State) -> None:
     try:
         environment_file.update_account(system.environment, state)
     except (HostError, OSError) as error:
-        log.warning(f"the Denodo user is not recorded: {error}")
+        log.warning(f"the name of the Denodo user cannot be recorded: {error}")
 
 
 def _check(system: System, options: argparse.Namespace) -> int:
@@ -254,7 +254,7 @@ def _check(system: System, options: argparse.Namespace) -> int:
     if hosts_file.with_names(system, names) is None:
         log.info(str(plan))
         return OK if plan.nothing else WOULD_CHANGE
-    log.info(f"{system.hosts}: {', '.join(names)} will lead to {system.own_address}")
+    log.info(f"{system.hosts}: {', '.join(names)} will resolve to {system.own_address}")
     if not plan.nothing:
         log.info(str(plan))
     return WOULD_CHANGE
@@ -279,13 +279,13 @@ def _metrics(system: System, _options: argparse.Namespace) -> int:
 
 def _drain(system: System, options: argparse.Namespace) -> int:
     Record(system).drain(options.who, options.why)
-    log.info(f"drained by {options.who}: {options.why}")
+    log.info(f"the node is drained by {options.who}: {options.why}")
     return OK
 
 
 def _undrain(system: System, _options: argparse.Namespace) -> int:
     Record(system).undrain()
-    log.info("not drained")
+    log.info("the node is not drained")
     return OK
 
 
@@ -308,7 +308,7 @@ def _status(system: System, options: argparse.Namespace) -> int:
 
 def _accept_readiness(system: System, _options: argparse.Namespace) -> int:
     earlier_rules.accept(Record(system))
-    log.info("the services are judged by the rules of this version")
+    log.info("the readiness rules of this version now decide whether the services are ready")
     return OK
 
 
@@ -323,7 +323,7 @@ def _stop(system: System, _options: argparse.Namespace) -> int:
 
 def _mount(system: System, options: argparse.Namespace) -> int:
     if os.geteuid() != 0:
-        raise SystemRefusedError("only root mounts disks; run this as root")
+        raise SystemRefusedError("only root can mount disks; run the command as root")
     state = command_line.state_of(system, options)
     if state.data_disk is None:
         log.info("the desired state has no data disk")
@@ -348,11 +348,11 @@ def _install(system: System, options: argparse.Namespace) -> int:
 
 def _update(system: System, options: argparse.Namespace) -> int:
     if options.state is not None or not options.parameter:
-        raise StateError("no state is given: give --parameter NAME, which the units will read too")
+        raise StateError("add --parameter NAME: the systemd units also use this SSM parameter")
     uri = program_update.desired_program(system, options.parameter)
     arguments = program_update.install_arguments(options.parameter, options.root, options.region)
     if not program_update.update(system, uri, options.programs, arguments):
-        log.info("the node uses the program that the state names already")
+        log.info("the node already uses the program that the desired state names")
     return OK
 
 

@@ -48,8 +48,8 @@ def missing_agent(root: Path) -> str:
     if _agent(root) is not None:
         return ""
     return (
-        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or commands of"
-        " denodo-ha cannot reach the node"
+        "the SSM agent is missing, so commands of denodo-ha cannot reach the node; install"
+        " amazon-ssm-agent, and enable its systemd unit"
     )
 
 
@@ -70,9 +70,9 @@ def agent_age(root: Path) -> str:
         return ""
     newer = ".".join(map(str, _WITHOUT_EC2MESSAGES))
     return (
-        f"the SSM agent is {version[0]}, and Run Command reaches versions before {newer} by"
-        " ec2messages: the node's role allows it, and the network must lead to the endpoint"
-        " ec2messages of the region. Update amazon-ssm-agent if commands of denodo-ha"
+        f"the SSM agent has the version {version[0]}. Versions before {newer} receive commands"
+        " through the region's endpoint for ec2messages, which the node's role allows and to which"
+        " the network must allow connections. Update amazon-ssm-agent if commands of denodo-ha"
         " cannot reach the node"
     )
 
@@ -101,9 +101,10 @@ def root_device(disks: Disks | None = None) -> str:
     for volume in disks.volumes():
         if volume != root and volume.device in _ROOT_DEVICES:
             return (
-                f"the root disk of the image is {root.device}, and {volume.id} is one more disk,"
-                f" as {volume.device}, which nothing uses: write root_device: {root.device} into"
-                " `instance`, so that disk_gib is the size of the root disk"
+                f"the root disk of the image is {root.device}, so the volume {volume.id}, which is"
+                f" attached as {volume.device}, is an additional disk that is not used: write"
+                f" `root_device: {root.device}` into `instance` of the configuration, so that"
+                " disk_gib is the size of the root disk"
             )
     return ""
 

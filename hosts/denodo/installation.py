@@ -109,7 +109,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     if live and (age := image_findings.agent_age(root)):
         log.warning(age)
     if lacking:
-        raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
+        raise ImageError("the image cannot be used for a node:\n" + "\n".join(lacking))
     if live:
         mount_data_disk(state, is_installed=environment.exists())
     environment_file.write(environment, state, parameter=parameter, region=region)
@@ -226,21 +226,22 @@ def _missing_home(state: State, root: Path) -> str:
     )
     message = f"{state.home}/bin is missing; install Denodo {state.version} there"
     if found:
-        return f"{message}, or write denodo.home: Denodo is in {' and in '.join(found)}"
-    return f"{message}, or write its folder into denodo.home"
+        return f"{message}, or change denodo.home: Denodo is in {' and in '.join(found)}"
+    return f"{message}, or write the folder of the installed Denodo into denodo.home"
 
 
 def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
     """Return a message for each component that the image lacks, with what to install."""
     lacking = []
     if sys.version_info < _OLDEST_PYTHON:
-        lacking.append(f"Python is {sys.version.split()[0]}; install 3.9 or later")
+        version = sys.version.split()[0]
+        lacking.append(f"the image has Python {version}; install Python 3.9 or later")
     if not (state.home / "bin").is_dir():
         lacking.append(_missing_home(state, root))
     if live and not shutil.which("aws"):
         lacking.append("the `aws` command is missing; install the AWS CLI")
     if live and not shutil.which("systemctl"):
-        lacking.append("systemd is missing; use an image that boots with it")
+        lacking.append("systemd is missing; use an image that boots with systemd")
     return lacking
 
 

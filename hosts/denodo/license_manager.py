@@ -54,7 +54,7 @@ def failure(manager: LicenseManager) -> str:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return f"GET {PATH} is answered with status {status}" if status >= _SERVER_ERROR else ""
+    return f"GET {PATH} returns status {status}" if status >= _SERVER_ERROR else ""
 
 
 def report(state: State) -> int:
@@ -65,7 +65,7 @@ def report(state: State) -> int:
     """
     manager = of(state)
     if manager is None:
-        log.info("the servers of this node ask no License Manager")
+        log.info("the servers of this node do not use a License Manager")
         return OK
     where = f"the License Manager {manager.host}:{manager.port}"
     if reason := failure(manager):

@@ -30,8 +30,8 @@ def _unserved_ports(state: State) -> Iterator[str]:
             )
             yield (
                 f"the service {name} is on port {service.port}, and the web container listens on"
-                f" {listens}: write that port into services.{name}.node_port, or turn the protocol"
-                f" on in {settings.WEB}"
+                f" {listens}: write a port of the web container into services.{name}.node_port, or"
+                f" turn on port {service.port} in {settings.WEB}"
             )
 
 

@@ -63,7 +63,9 @@ class Account:
         try:
             user = pwd.getpwnam(name)
         except KeyError:
-            message = f"there is no user {name}; create the user that Denodo runs as in the image"
+            message = (
+                f"the user {name} does not exist; create the user that runs Denodo in the image"
+            )
             raise ImageError(message) from None
         return cls(user.pw_name, user.pw_uid, user.pw_gid, user.pw_dir)
 
@@ -106,7 +108,7 @@ def must_switch_user(state: State) -> bool:
     """
     account = Account.named(state.user)
     if os.geteuid() not in (0, account.uid):
-        message = f"this must run as root or as {state.user}"
+        message = f"run the command as root or as the user {state.user}"
         raise SystemRefusedError(message)
     return os.geteuid() != account.uid
 
@@ -136,8 +138,8 @@ def installed_account(system: System) -> Account:
     except PermissionError as error:
         reason = str(error)
     message = (
-        f"the Denodo user is not known: {system.environment} does not name it, and {reason}; run"
-        f" {environment_file.INSTALL}"
+        f"the Denodo user is not known: {system.environment} does not name the user, and {reason};"
+        f" run {environment_file.INSTALL}"
     )
     raise SystemRefusedError(message)
 
@@ -148,7 +150,7 @@ def warnings(account: Account) -> list[str]:
         return [
             (
                 f"Denodo runs as root (user {account.name}), so a fault of Denodo affects the whole"
-                " machine; let it run as a user of its own (`denodo.user`)"
+                " machine; create another user for Denodo, and write the name into `denodo.user`"
             )
         ]
     if os.geteuid() == 0 and shutil.which("sudo"):
@@ -156,7 +158,11 @@ def warnings(account: Account) -> list[str]:
         rights = run(command, seconds=_SUDO_SECONDS, environment={"LC_ALL": "C"})
         if _MAY_RUN in rights.output:
             shown = " ".join(command)
-            return [f"{account.name} has sudo rights, so Denodo can become root; see `{shown}`"]
+            message = (
+                f"the user {account.name} has sudo rights, so Denodo can become root; `{shown}`"
+                " shows these rights"
+            )
+            return [message]
     return []
 
 
@@ -232,7 +238,7 @@ def _create(path: Path, mode: int, account: Account) -> None:
             os.mkdir(path.name, mode, dir_fd=parent)
         status = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
         if not stat.S_ISDIR(status.st_mode):
-            message = f"{path} is not a folder; remove it"
+            message = f"{path} is not a folder; remove {path}"
             raise SystemRefusedError(message)
         if os.geteuid() == 0 and status.st_uid != account.uid:
             os.chown(path.name, account.uid, account.gid, dir_fd=parent, follow_symlinks=False)
@@ -241,7 +247,10 @@ def _create(path: Path, mode: int, account: Account) -> None:
 def _write(system: System, names: Sequence[str]) -> None:
     try:
         if hosts_file.write_names(system, names):
-            log.info(f"{system.hosts}: {', '.join(names)} lead to {system.own_address}")
+            log.info(f"{system.hosts}: {', '.join(names)} resolve to {system.own_address}")
     except PermissionError as error:
-        message = f"{system.hosts} must be changed, which needs root; run this as root ({error})"
+        message = (
+            f"the command must change {system.hosts}, which only root can do; run the command as"
+            f" root ({error})"
+        )
         raise SystemRefusedError(message) from None

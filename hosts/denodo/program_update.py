@@ -45,11 +45,16 @@ def desired_program(system: System, parameter: str) -> str:
     try:
         state: Any = json_object.parse(system.aws_cli.parameter(parameter))
     except ValueError as error:
-        message = f"the parameter {parameter} is not JSON: {error}; the node keeps its program"
+        message = (
+            f"the SSM parameter {parameter} is not JSON: {error}; the node keeps its present"
+            " program"
+        )
         raise StateError(message) from None
     uri = state.get("program") if isinstance(state, dict) else None
     if not isinstance(uri, str) or not uri:
-        message = f"the parameter {parameter} names no program; the node keeps the one that it has"
+        message = (
+            f"the SSM parameter {parameter} names no program; the node keeps its present program"
+        )
         raise StateError(message)
     return uri
 
@@ -121,7 +126,7 @@ def hand_over_boot(system: System, parameter: str, *, repeat: bool = False) -> N
         if not update(system, uri, releases.folder, arguments):
             return
     except (HostError, OSError) as error:
-        log.warning(f"the boot continues with the program that the node has: {error}")
+        log.warning(f"the boot continues with the node's present program: {error}")
         return
     os.chdir(releases.folder / "current")
     if repeat:
@@ -132,5 +137,7 @@ def hand_over_boot(system: System, parameter: str, *, repeat: bool = False) -> N
 def _run_install(release: Path, arguments: Sequence[str]) -> None:
     command = [sys.executable, "-m", PACKAGE, "install", *arguments]
     if subprocess.run(command, cwd=release, check=False).returncode:
-        message = f"`install` of the program {release.name} failed; the node keeps its program"
+        message = (
+            f"`install` of the program {release.name} failed; the node keeps its present program"
+        )
         raise SystemRefusedError(message)

@@ -97,7 +97,7 @@ class Record:
         self._write("failed", {**values, "request": request} if request else values)
 
     def refusal(self, state: State, request: str) -> str:
-        """Return why the change that a request made was undone; empty if there was none."""
+        """Return why the change of a request was undone; empty if no change of it was undone."""
         failed = (self._read("failed") or {}) if request else {}
         same = (failed.get("hash"), failed.get("request")) == (state.hash, request)
         return str(failed.get("reason", "")) if same else ""
@@ -132,8 +132,8 @@ class Record:
     def drain_hold(self) -> dict[str, Any] | None:
         """Return by whom, when and why `denodo-ha` holds the drained node; None if it does not.
 
-        The record contains the machine: on another machine with a copy of the disk, the result is
-        None.
+        The record contains the id of the machine: on another machine with a copy of the disk, the
+        result is None.
         """
         data, machine = self._read("drain-hold"), self.system.machine_id
         other = (data or {}).get("machine", machine)
@@ -215,7 +215,7 @@ class Record:
 
     @property
     def revival(self) -> tuple[str, Sequence[str]]:
-        """Return the time of the watchdog's last revival, and the processes; empty without one."""
+        """Return when the watchdog last started processes again, and the processes; else empty."""
         data = self._read("watchdog") or {}
         processes = data.get("processes", [])
         names = [str(name) for name in processes] if isinstance(processes, list) else []
@@ -229,8 +229,8 @@ class Record:
     def metadata_confirmed(self) -> bool:
         """Return whether the metadata is confirmed on this machine.
 
-        The record contains the machine: on another machine with a copy of the disk, the result is
-        False.
+        The record contains the id of the machine: on another machine with a copy of the disk, the
+        result is False.
         """
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
@@ -295,15 +295,17 @@ class Record:
     def warnings(self) -> Iterator[str]:
         """Yield the warnings in the records, for operators."""
         if behind := self.behind:
-            yield f"the last boot started what was applied before: {behind}"
+            yield f"the last boot started the servers with the previously applied state: {behind}"
         watchdog = self._read("watchdog") or {}
         if count := watchdog.get("count"):
             again = ", ".join(map(str, watchdog.get("processes", ())))
             text = f"servers died and were started again {count} times, last {again} at "
-            text += f"{watchdog.get('last')}; see journalctl -u denodo-node-watchdog"
-            yield text + ("; no more for an hour" if watchdog.get("gave_up") else "")
+            text += f"{watchdog.get('last')}; see `journalctl -u denodo-node-watchdog`"
+            yield text + (
+                "; no server is started again for an hour" if watchdog.get("gave_up") else ""
+            )
         if held := self.held:
-            yield f"held by {held.get('who')} since {held.get('at')}: {held.get('why')}"
+            yield f"the node is held by {held.get('who')} since {held.get('at')}: {held.get('why')}"
 
     def contents(self) -> dict[str, Any]:
         """Return the records that `status` prints."""

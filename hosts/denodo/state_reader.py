@@ -77,13 +77,13 @@ def parse(text: str) -> State:
     try:
         data = json_object.parse(text, limit=STATE_LIMIT)
     except ValueError as error:
-        message = f"the state is not JSON: {error}"
+        message = f"the desired state is not JSON: {error}"
         raise StateError(message) from None
     problems: list[str] = []
     state = read(data, problems)
     problems = problems or list(_conflicts(state))
     if problems:
-        raise StateError("the state cannot be applied:\n" + "\n".join(problems))
+        raise StateError("the desired state is not valid:\n" + "\n".join(problems))
     return state
 
 
@@ -265,7 +265,7 @@ def _conflicts(state: State) -> Iterator[str]:
     if state.version == OLDEST:
         yield from _unknown_to_oldest(state)
     elif state.ports["auxiliary"]:
-        yield "ports.auxiliary: only 7.0 has one; write null"
+        yield "ports.auxiliary: only Denodo 7.0 has an auxiliary port; write null"
     yield from _missing(state)
 
 
@@ -275,31 +275,31 @@ def _shared_ports(state: State) -> Iterator[str]:
     for port, count in Counter(listeners.values()).items():
         if count > 1:
             names = [name for name, value in listeners.items() if value == port]
-            yield f"{' and '.join(names)}: are both {port}; a port belongs to one listener"
+            yield f"{' and '.join(names)}: all have the port {port}; write different ports"
 
 
 def _unknown_to_oldest(state: State) -> Iterator[str]:
     if not state.ports["auxiliary"]:
-        yield "ports.auxiliary: is missing; a 7.0 node needs its own"
+        yield "ports.auxiliary: is missing; each node of Denodo 7.0 needs its own auxiliary port"
     for name in ("jmx_registry", "jmx_factory"):
         if state.ports[name]:
-            yield f"ports.{name}: 7.0 has no such port; write null"
+            yield f"ports.{name}: Denodo 7.0 does not have this port; write null"
     for name, value in (("tls", state.certificate), ("security_token", state.security_token)):
         if value:
             yield f"{name}: needs Denodo 8.0 or later; write null"
     if "design-studio" in state.servers:
-        yield "servers: 7.0 has no design-studio; leave it out"
+        yield "servers: Denodo 7.0 has no design-studio; remove design-studio"
     if state.metadata.source == "catalog":
-        yield "metadata.source: 7.0 cannot share its catalog; write manual or export"
+        yield "metadata.source: Denodo 7.0 cannot share its catalog; write manual or export"
     if "vdp" in state.catalog:
-        yield "catalog.vdp: 7.0 cannot share its catalog; leave it out"
+        yield "catalog.vdp: Denodo 7.0 cannot share its catalog; remove catalog.vdp"
 
 
 def _missing(state: State) -> Iterator[str]:
     if state.metadata.source == "export":
         for name, value in (("uri", state.metadata.uri), ("login", state.metadata.login)):
             if not value:
-                yield f"metadata.{name}: is missing; the import of an export needs it"
+                yield f"metadata.{name}: is missing, but the import of an export needs this key"
     if "scheduler" in state.servers and not state.ports["scheduler"]:
         yield "ports.scheduler: is missing; the Scheduler is probed on this port"
     web = any(server not in ("vdp", "scheduler") for server in state.servers)

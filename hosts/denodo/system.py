@@ -121,7 +121,10 @@ class System:
             file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=seconds)
         except lock.LockedError as error:
             holder = error.holder or "a run that has just started"
-            message = f"another run is at work ({holder}); nothing was done. Run this again later"
+            message = (
+                f"another run of the program is active on the node ({holder}); nothing was done."
+                " Run the command again later"
+            )
             raise BusyError(message) from None
         with file:
             yield

@@ -54,7 +54,7 @@ WantedBy=timers.target
 
 
 def publish(host: Host, aws: AwsCli, desired: DesiredState) -> float | None:
-    """Publish the days until the certificate expires; return them, or None without metrics.
+    """Publish and return the days until the certificate expires; None without metrics.
 
     Raises:
         AwsError: CloudWatch does not accept the metric.
@@ -70,7 +70,8 @@ def publish(host: Host, aws: AwsCli, desired: DesiredState) -> float | None:
         )
     except (OSError, CertificateError, ValueError) as error:
         message = (
-            f"{path} contains no certificate that can be read: {error}; store one in the secret"
+            f"{path} contains no certificate that can be read: {error}; store a certificate in the"
+            f" secret {desired.certificate}"
         )
         raise Failed(message) from None
     days = (expiry - datetime.now(timezone.utc)).total_seconds() / 86_400

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `Failed`.
         return error.code if isinstance(error, HaproxyError) else Failed.code
     except OSError as error:
-        hint = "check the disk and the path, and run this again"
+        hint = "check the disk and the path, and run the command again"
         write_lines(sys.stderr, f"haproxy: {error}: {hint}")
         return Failed.code
     except (Interrupted, KeyboardInterrupt):
@@ -77,17 +77,21 @@ def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
 
 
 def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
-    """Run one of the commands that need the desired state: only hosts of the stacks have one."""
+    """Run a command that needs a desired state, which only hosts of the stacks have."""
     aws = AwsCli(region=options.region, call_seconds=_AWS_S, copy_seconds=_AWS_S)
     desired = desired_state.fetch(aws, options.parameter)
     if options.command == "take":
         if host.update(aws, desired, host.PROGRAM_FOLDER):
-            report("took another program")
+            report("this host uses another release of the program now")
     elif options.command == "send-journal":
         journal_unit.send_journal(aws, desired, report)
     elif options.command == "metrics":
         days = certificate_metric.publish(host.Host(haproxy), aws, desired)
-        report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
+        report(
+            "the desired state has no namespace for metrics, or no certificate"
+            if days is None
+            else f"{certificate_metric.METRIC} {days:g}"
+        )
     else:
         machine = host.Host(haproxy)
         # Start the unit that sends the journal before all other steps, so that the reason of a
@@ -117,7 +121,7 @@ def _switch_metrics(
             machine, desired, parameter=options.parameter, region=options.region
         )
     except (HaproxyError, OSError) as error:
-        report(f"the metrics of this host are not switched: {error}")
+        report(f"the timer of this host's metrics cannot be turned on or off: {error}")
 
 
 def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
@@ -152,34 +156,57 @@ def _parser() -> argparse.ArgumentParser:
     default = LocalHaproxy()
     parser = Parser(prog="haproxy", description="Operate the HAProxy of this machine.")
     parser.add_argument("--run", type=Path, default=default.run, help="folder of the sockets")
-    parser.add_argument("--state", type=Path, default=default.state, help="state file of servers")
-    parser.add_argument("--config", type=Path, default=default.config, help="HAProxy's file")
-    parser.add_argument("--haproxy", default=default.program, help="executable that validates")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=default.state,
+        help="file from which HAProxy loads the states of servers after a reload",
+    )
+    parser.add_argument(
+        "--config", type=Path, default=default.config, help="HAProxy's configuration file"
+    )
+    parser.add_argument(
+        "--haproxy", default=default.program, help="HAProxy's executable, for validations"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("drain", help="take a node out without a lost session")
+    command = commands.add_parser("drain", help="take a node out without ending its sessions")
     command.add_argument("node")
     command.add_argument(
-        "--timeout", type=float, default=DRAIN_S, help="seconds for sessions to end"
+        "--timeout", type=float, default=DRAIN_S, help="seconds to wait for the sessions to end"
     )
-    command.add_argument("--no-wait", action="store_true", help="do not wait for the sessions")
-    command.add_argument("--force", action="store_true", help="even if no other node serves")
-    command = commands.add_parser("enable", help="bring a node back once it passes its checks")
-    command.add_argument("node")
-    command.add_argument("--timeout", type=float, default=ENABLE_S, help="seconds for the checks")
-    command = commands.add_parser("reload", help="validate a file, load it, verify that it serves")
     command.add_argument(
-        "new", type=Path, nargs="?", help="file to load; default: that of --config"
+        "--no-wait", action="store_true", help="do not wait for the sessions to end"
     )
-    commands.add_parser("save", help="keep the drained nodes over the next reload")
+    command.add_argument(
+        "--force", action="store_true", help="drain the node even if no other node serves"
+    )
+    command = commands.add_parser(
+        "enable", help="bring a node back into service once it passes its checks"
+    )
+    command.add_argument("node")
+    command.add_argument(
+        "--timeout", type=float, default=ENABLE_S, help="seconds to wait for passed checks"
+    )
+    command = commands.add_parser(
+        "reload", help="validate a configuration, load it, and verify that HAProxy serves"
+    )
+    command.add_argument(
+        "new",
+        type=Path,
+        nargs="?",
+        help="configuration to load; default: load the file of --config again",
+    )
+    commands.add_parser("save", help="save which nodes are drained, for the next reload")
     commands.add_parser(
-        "prepare", help="before a start or reload by other means: save the states for the file"
+        "prepare",
+        help="save the states of servers, before another program starts or reloads HAProxy",
     )
     for name, help_ in (
-        ("boot", "set up this host by its parameter"),
-        ("take", "use the program that the parameter names"),
-        ("apply", "bring HAProxy to the state in the parameter"),
-        ("send-journal", "send the journal to CloudWatch Logs each minute, if the state has logs"),
-        ("metrics", "publish the metrics of this host, if the state has metrics"),
+        ("boot", "set up this host from the desired state in its SSM parameter"),
+        ("take", "change to the release of this program that the desired state names"),
+        ("apply", "bring HAProxy to the desired state in the SSM parameter"),
+        ("send-journal", "send the journal to CloudWatch Logs each minute, if a log group is set"),
+        ("metrics", "publish the metrics of this host, if a namespace for metrics is set"),
     ):
         command = commands.add_parser(name, help=f"on AWS: {help_}")
         command.add_argument("--parameter", required=True, help="name of the SSM parameter")

@@ -63,8 +63,8 @@ class DesiredState:
             )
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             message = (
-                f"the parameter does not contain the state of a HAProxy host ({error!r}): deploy"
-                " again"
+                "the SSM parameter does not contain the desired state of a HAProxy host"
+                f" ({error!r}): deploy the stack again"
             )
             raise Failed(message) from None
 

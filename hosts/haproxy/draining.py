@@ -79,7 +79,7 @@ def _refuse_the_last(every: Iterable[Server], own: Iterable[Server]) -> None:
     if lost:
         message = (
             f"no other node would serve {', '.join(lost)}: bring another node back first "
-            "(`status` shows why it is out), or give --force; nothing was changed"
+            "(`status` shows why that node is out of service), or add --force; nothing was changed"
         )
         raise Refused(message)
 
@@ -95,8 +95,8 @@ def _wait_for_sessions(haproxy: LocalHaproxy, node: str, report: Report, seconds
         now = time.monotonic()
         if remaining and now >= end:
             message = (
-                f"{node} gets no new sessions, and still has {listed(remaining)}: run this again "
-                "to continue waiting, or end them; `enable` brings the node back"
+                f"{node} gets no new sessions, and still has {listed(remaining)}: run the command "
+                "again to continue waiting, or end the sessions; `enable` brings the node back"
             )
             raise Failed(message)
         if remaining and now >= reported + _REPORT_S:
@@ -127,7 +127,7 @@ def _verify(haproxy: LocalHaproxy, node: str, expected: Callable[[Server], bool]
     own = [server for server in servers_of(servers(haproxy), node) if not server.auxiliary]
     wrong = [f"{server.id} is {server.state}" for server in own if not expected(server)]
     if wrong:
-        message = f"HAProxy accepted the command and did not follow it: {', '.join(wrong)}"
+        message = f"HAProxy accepted the command, but did not execute it: {', '.join(wrong)}"
         raise Failed(message)
 
 

@@ -65,8 +65,8 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
             server_state_file.save(haproxy)
             listed = ", ".join(f"{server.id} ({server.last_check})" for server in failed)
             message = (
-                f"no passed check within {seconds:g} s: {listed}; "
-                f"{'it is' if len(failed) == 1 else 'they are'} out as before"
+                f"these servers did not pass a check within {seconds:g} s, and remain out of"
+                f" service: {listed}"
             )
             raise Failed(message)
         server_state_file.save(haproxy)

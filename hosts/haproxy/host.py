@@ -40,7 +40,8 @@ _START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15
 """Seconds that a boot waits after a node is usable. A load balancer in front of HAProxy marks a new
-target healthy after two checks, 5 s apart, and the deploy must not replace the next host before."""
+target healthy after two checks, 5 s apart, and until then the deploy must not replace the next
+host."""
 _SYSTEMD_S = 120
 _MOST_FILE_BYTES = 4 * 1024 * 1024
 """Project default: maximum size of HAProxy's configuration, which has about 100 bytes for each node
@@ -135,7 +136,7 @@ def _apply_files(
     # Equal files are not enough: a run that was killed may have written files that no worker has
     # loaded.
     if same and workers(haproxy).failed == 0 and not previous_file(haproxy).exists():
-        report("nothing has changed")
+        report("HAProxy already runs the configuration and certificates of the desired state")
         return
     reload_locked(
         haproxy,
@@ -157,7 +158,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
     """
     if host.systemctl is not None and selinux.is_off(_MAY_CONNECT):
         message = (
-            f"SELinux confines HAProxy to a list of ports, and Denodo's are not among them; run "
+            f"SELinux lets HAProxy connect only to a list of ports without Denodo's ports; run "
             f"`setsebool -P {_MAY_CONNECT} 1` in the image, and replace this instance"
         )
         raise Refused(message)
@@ -247,7 +248,7 @@ def _wait_until_serving(host: Host, port: int, report: Report) -> None:
     end = time.monotonic() + _USABLE_S
     while _health(port) != http.client.OK:
         if time.monotonic() > end:
-            report("HAProxy serves, and has no usable node yet")
+            report("HAProxy answers, but has no usable node yet")
             return
         time.sleep(POLL_S)  # HAProxy does not announce the result of a check
     time.sleep(host.settle)  # until the load balancer has marked this host healthy
@@ -262,7 +263,7 @@ def _has_worker(haproxy: LocalHaproxy) -> bool:
 
 
 def _health(port: int) -> int | None:
-    """Query the health port like a load balancer; return the HTTP status, None if none comes."""
+    """Query the health port like a load balancer; return the HTTP status, None without answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()

@@ -80,7 +80,7 @@ class Status:
         yield "No worker serves" if serving is None else f"Worker {serving} serves"
         if self.workers.old:
             old = ", ".join(map(str, self.workers.old))
-            yield f"Sessions from before a reload continue in {old}"
+            yield f"Sessions from before a reload continue in worker {old}"
         if self.workers.failed:
             yield "The last reload failed: the previous configuration is active"
 
@@ -124,11 +124,11 @@ def unserved(services: Iterable[Server]) -> list[str]:
 def _check_nodes(services: list[Server]) -> Iterator[Finding]:
     lost = unserved(services)
     yield Finding(
-        not lost, f"no node serves {', '.join(lost)}" if lost else "every service has a node"
+        not lost, f"no node serves {', '.join(lost)}" if lost else "every service has a usable node"
     )
     for server in services:
         if not server.usable:
-            what = f"{server.id} is {server.state}: {server.last_check or 'as ordered'}"
+            what = f"{server.id} is {server.state}: {server.last_check or 'set by an operator'}"
             yield Finding(right=False, what=what)
 
 
@@ -143,9 +143,9 @@ def _check_kept_orders(haproxy: LocalHaproxy, every: Iterable[Server]) -> Iterat
     lost = [server.id for server in every if (kept.get(server.id, 0) ^ server.admin) & _KEPT_ORDERS]
     yield Finding(
         not lost,
-        f"a reload would change {', '.join(lost)}: run `save`"
+        f"a reload would change the drain or maintenance of {', '.join(lost)}: run `save`"
         if lost
-        else f"{haproxy.state} has the drained nodes",
+        else f"{haproxy.state} contains all drained nodes",
     )
 
 
@@ -182,14 +182,14 @@ def _check_servers(haproxy: LocalHaproxy) -> Iterator[Finding]:
         states = next_states.merged(from_file, running, lambda _id: True)
         forgotten = next_states.unloaded(haproxy, config, content, states)
     except Failed as error:
-        yield Finding(right=False, what=f"the servers of {config} are unknown: {error}")
+        yield Finding(right=False, what=f"the servers in {config} cannot be read: {error}")
         return
     differences = next_states.differences(from_file, running)
     for id_, difference in differences.items():
-        what = f"{id_} does not run as in {config} ({difference}): run `reload`"
+        what = f"{id_} differs from {config} ({difference}): run `reload`"
         yield Finding(right=False, what=what)
     if not differences:
-        yield Finding(right=True, what=f"HAProxy runs the servers of {config}")
+        yield Finding(right=True, what=f"HAProxy has the servers of {config}")
     backends = sorted({id_.rpartition("/")[0] for id_ in forgotten})
     yield Finding(
         not backends,
@@ -207,12 +207,13 @@ def _check_open_files(haproxy: LocalHaproxy) -> Iterator[Finding]:
     try:
         limit, connections = int(info["Ulimit-n"]), int(info["Maxconn"])
     except (KeyError, ValueError):
-        message = f"HAProxy's information is not as expected: {answer[:100]!r}"
+        message = f"HAProxy's answer to `show info` is not as expected: {answer[:100]!r}"
         raise Failed(message) from None
     enough = limit >= 2 * connections
     yield Finding(
         enough,
         f"{limit} open files are enough for {connections} connections"
         if enough
-        else f"{limit} open files are too few for {connections} connections: raise LimitNOFILE",
+        else f"{limit} open files are too few for {connections} connections: increase LimitNOFILE"
+        " of the systemd unit",
     )

@@ -105,7 +105,7 @@ def send_journal(
     If the desired state has no log group, return immediately.
     """
     if not desired.log_group:
-        report("the desired state has no logs, so nothing is sent")
+        report("the desired state names no log group, so the journal is not sent")
         return
     arns = [arn for arn in (desired.certificate, desired.authority) if arn]
     secrets = KnownSecrets(aws.secret, arns, report)

@@ -113,7 +113,7 @@ def _problem(endpoint: Endpoint) -> int | str | None:
         try:
             probe.bind((endpoint.address, endpoint.port))
         except OverflowError:
-            return "there is no such port"
+            return "the port number does not exist"
         except OSError as error:
             return error.errno or str(error)
     return None

@@ -60,13 +60,13 @@ def machine(every: Iterable[Server], name: str) -> Machine:
     named = [server for server in every if name in (server.node, server.id)]
     if not named:
         known = ", ".join(sorted({server.node for server in every}))
-        message = f"HAProxy has no node {name}; it has {known}"
+        message = f"HAProxy has no node {name}; its nodes are {known}"
         raise UsageError(message)
     addresses = {_address(server, every) for server in named}
     if len(addresses) > 1:
         places = ", ".join(f"{server.id} at {_address(server, every)}" for server in named)
         message = (
-            f"{name} is the name of several machines ({places}): give one of them as"
+            f"{name} is the name of several machines ({places}): name one machine as"
             f" BACKEND/SERVER, such as {named[0].id}; nothing was changed"
         )
         raise UsageError(message)

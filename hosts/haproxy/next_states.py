@@ -126,10 +126,12 @@ def differences(from_file: Rows, before: Rows) -> dict[str, str]:
     saved, result = {key(row): row for row in before}, {}
     for row in from_file:
         old = saved.pop(key(row), None)
-        difference = "it does not run" if old is None else _difference(old, row, FILE_COLUMNS)
+        difference = (
+            "HAProxy lacks this server" if old is None else _difference(old, row, FILE_COLUMNS)
+        )
         if difference:
             result[key(row)] = difference
-    return {**result, **dict.fromkeys(saved, "it is not in the file")}
+    return {**result, **dict.fromkeys(saved, "the file lacks this server")}
 
 
 def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
@@ -168,14 +170,14 @@ def _followed(rows: Rows) -> Rows:
 def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str:
     """Return why the saved state of a server is not valid any more; empty if the state is valid."""
     if old is None:
-        return "new"
+        return "the server is new"
     endpoint = {column: name for column, name in FILE_COLUMNS.items() if column != "srv_iweight"}
     difference = _difference(old, row, endpoint)
     if difference:
         return difference
     if _disabled(old) != _disabled(row):
-        return "disabled" if _disabled(row) else "not disabled any more"
-    return "another check" if is_checked(row) and not same_check(key(row)) else ""
+        return "`disabled` was added" if _disabled(row) else "`disabled` was removed"
+    return "the health check changes" if is_checked(row) and not same_check(key(row)) else ""
 
 
 def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
@@ -283,7 +285,7 @@ def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextState
         if lost:
             message = (
                 f"a reload would put {', '.join(lost)} back into service, because {file} does not"
-                f" load {haproxy.state}: enable what is drained first, or add `server-state-file"
+                f" load {haproxy.state}: enable the drained nodes first, or add `server-state-file"
                 f" {haproxy.state}` to `global` and `load-server-state-from-file global` to"
                 " `defaults`; nothing was changed"
             )

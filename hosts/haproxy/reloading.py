@@ -47,7 +47,7 @@ def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
             is restored. Or the new worker serves, but a drained server is not drained any more.
     """
     if new is not None and not new.is_file():
-        message = f"there is no file {new}"
+        message = f"the file {new} does not exist"
         raise UsageError(message)
     with haproxy.locked():
         reload_locked(haproxy, new, report)
@@ -106,14 +106,17 @@ def reload_locked(
         _restore_states(haproxy)
         raise Failed(_failure(haproxy, before, answer, restored=restored))
     files.remove(previous_file(haproxy))
-    report(f"worker {now.serving} serves, in place of {before.serving}")
+    report(f"worker {now.serving} serves instead of worker {before.serving}")
     if now.old:
-        report(f"earlier sessions continue in {', '.join(map(str, now.old))}")
+        report(f"earlier sessions continue in worker {', '.join(map(str, now.old))}")
     forgotten = _changed_orders(
         states.orders, next_states.orders(next_states.running_rows(haproxy))
     )
     if forgotten:
-        message = f"the new worker serves, and forgot the orders for {forgotten}"
+        message = (
+            f"the new worker serves, but did not keep the drain or maintenance of {forgotten}: set"
+            " these servers again, with `drain` or `enable`"
+        )
         raise Failed(message)
 
 
@@ -144,7 +147,7 @@ def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStat
         saved = server_state_file.saved_rows(haproxy)
         saved_at = haproxy.state.stat().st_mtime if saved else 0.0
     except (Failed, OSError) as error:
-        report(f"{error}; it is replaced")
+        report(f"{error}; the state file is replaced")
         saved, saved_at = [], 0.0
     # If the configuration is newer than the state file, the health checks in it may have changed.
     same = haproxy.config.stat().st_mtime <= saved_at
@@ -190,7 +193,8 @@ def _next_states(
 def _report_changes(states: next_states.NextStates, report: Report) -> None:
     down = states.starting_down()
     for id_, change in states.changed.items():
-        report(f"{id_}: {change}{'; down until it passes its checks' if id_ in down else ''}")
+        until = "; the server is down until it passes its checks" if id_ in down else ""
+        report(f"{id_}: {change}{until}")
 
 
 def _restore_states(haproxy: LocalHaproxy) -> None:
@@ -240,7 +244,10 @@ def _require_valid(haproxy: LocalHaproxy, new: Path | None) -> None:
     file = new or haproxy.config
     reason = problem(haproxy.program, file)
     if reason:
-        message = f"{reason}\nA reload accepts no error and no warning; nothing was changed"
+        message = (
+            f"{reason}\n`reload` refuses a configuration with an error or warning; nothing was"
+            " changed"
+        )
         raise Refused(message)
     serving = workers(haproxy)
     processes = [process for process in (serving.serving, *serving.old) if process is not None]
@@ -292,7 +299,7 @@ def _failure(haproxy: LocalHaproxy, before: Workers, answer: str, *, restored: b
     state = (
         f"worker {before.serving} continues to serve"
         if serves
-        else f"and worker {before.serving} is gone: see `systemctl status haproxy` at once"
+        else f"and worker {before.serving} has ended: run `systemctl status haproxy` immediately"
     )
     file = f"; {haproxy.config} is restored" if restored else ""
     lines = "\n".join(line for line in answer.splitlines() if "ALERT" in line or "WARN" in line)

@@ -108,12 +108,15 @@ class LocalHaproxy:
                     lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=_LOCK_SECONDS)
                 )
             except lock.LockedError as error:
-                message = f"another command changes nodes on this host ({error}): wait for it"
+                message = (
+                    f"another command changes nodes on this host ({error}): wait until that command"
+                    " has ended"
+                )
                 raise Refused(message) from None
             except OSError as error:
                 message = f"the lock {path} cannot be written: {error.strerror}"
                 if os.geteuid() != 0:
-                    message += "; run this as root"
+                    message += "; run the command as root"
                 else:
                     message += f"; see `ls -la {path.parent}`"
                 raise Refused(message) from error
@@ -181,7 +184,10 @@ def _query(path: Path, command: str) -> str:
         message = f"no HAProxy answers at {path}: see `systemctl status haproxy`"
         raise NoAnswer(message) from None
     except PermissionError:
-        message = f"{path} does not let this user in: be root, or a member of its group"
+        message = (
+            f"this user may not connect to HAProxy's socket {path}: run the command as root, or as"
+            " a member of the socket's group"
+        )
         raise NoAnswer(message) from None
     except OSError as error:
         message = f"HAProxy at {path} did not answer `{command}`: {error}"

@@ -47,7 +47,7 @@ def write(haproxy: LocalHaproxy, content: bytes) -> None:
     except OSError as error:
         message = (
             f"{haproxy.state} cannot be written ({error.strerror}): the next reload would forget "
-            "which nodes are drained; run this as root, and check that the disk is not full"
+            "which nodes are drained; run the command as root, and check that the disk is not full"
         )
         raise Failed(message) from error
 
@@ -93,5 +93,5 @@ def _require_owner(haproxy: LocalHaproxy) -> None:
     folder = haproxy.state.parent
     owner = folder.stat().st_uid
     if owner not in owners:
-        message = f"its folder belongs to user {owner}: run `chown root {folder}`"
+        message = f"the folder belongs to the user {owner}: run `chown root {folder}`"
         raise PermissionError(errno.EPERM, message, str(folder))

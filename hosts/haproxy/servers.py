@@ -211,8 +211,8 @@ def parse_statistics(answer: str) -> list[dict[str, str]]:
         or not all(_is_number(row["scur"] or "0") for row in rows)
     ):
         message = (
-            f"HAProxy's statistics are incomplete or not as expected: {answer[:60]!r} …"
-            f" {answer[-60:]!r}"
+            "HAProxy's answer to `show stat` is incomplete or not as expected:"
+            f" {answer[:60]!r} … {answer[-60:]!r}"
         )
         raise Failed(message)
     return rows
@@ -238,8 +238,8 @@ def parse_states(answer: str) -> list[dict[str, str]]:
         or not all(_has_numbers(row) for row in rows)
     ):
         message = (
-            f"HAProxy's servers are incomplete or not as expected: {answer[:60]!r} …"
-            f" {answer[-60:]!r}"
+            "HAProxy's answer to `show servers state` is incomplete or not as expected:"
+            f" {answer[:60]!r} … {answer[-60:]!r}"
         )
         raise Failed(message)
     return rows

@@ -129,8 +129,10 @@ def trial(
         except _NoAnswerError as error:
             output = os.pread(errors.fileno(), _MOST_OUTPUT, 0).decode(errors="replace")
             alerts = "\n".join(line for line in output.splitlines() if "[ALERT]" in line)
-            reason = alerts.replace(config, str(file))[-SHOWN:] or f"no answer: {error}"
-            message = f"HAProxy does not run a trial of {file}:\n{reason}"
+            reason = (
+                alerts.replace(config, str(file))[-SHOWN:] or f"HAProxy does not answer: {error}"
+            )
+            message = f"a second HAProxy cannot read {file} in a trial:\n{reason}"
             raise Failed(message) from error
 
 
@@ -181,7 +183,7 @@ def _prepared(content: bytes) -> bytes:
         lines.append(line)
         if first in ("backend", "listen"):
             lines.append(_QUICK_CHECKS)
-    # HAProxy combines this section `global` with the one in the file.
+    # HAProxy combines this section `global` with the section `global` in the file.
     return b"\n".join([*lines, b"global", _SOCKET, _SOCKET_TIMEOUT, _QUICK_START, b""])
 
 

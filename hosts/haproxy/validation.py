@@ -92,7 +92,10 @@ def memory_file(content: bytes) -> Iterator[str]:
 def _output(program: str, file: Path, *options: str) -> str:
     """Return the output of a validation that failed, empty if it succeeded."""
     if shutil.which(program) is None:
-        message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
+        message = (
+            f"the program {program}, which validates the file, does not exist; give the path of"
+            " HAProxy with --haproxy"
+        )
         raise UsageError(message)
     with memory_file(stateless(read_config(file))) as copy:
         result = run([program, *options, "-c", "-f", copy], seconds=_VALIDATE_S)

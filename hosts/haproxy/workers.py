@@ -72,7 +72,7 @@ def workers(haproxy: LocalHaproxy) -> Workers:
             days, hours, minutes, rest = (int(row[group]) for group in (5, 6, 7, 8))
             seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
     if not master:
-        message = f"HAProxy's master does not list its processes as expected: {answer[:100]!r}"
+        message = f"HAProxy's answer to `show proc` is not as expected: {answer[:100]!r}"
         raise NoAnswer(message)
     return Workers(serving, tuple(old), failed, seconds)
 

@@ -1,4 +1,4 @@
-"""The error message on the page of the first production deploy is what a mistake gives."""
+"""The page of the first production deploy shows the message that the loader really prints."""
 
 import re
 from pathlib import Path

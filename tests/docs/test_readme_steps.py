@@ -1,4 +1,4 @@
-"""README's steps, followed literally in a fresh clone, but for those that need an account."""
+"""README's steps, followed literally in a fresh clone, except the steps that need an account."""
 
 import re
 from pathlib import Path

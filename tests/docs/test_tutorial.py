@@ -1,4 +1,4 @@
-"""The tutorial, followed literally in a fresh clone on the local AWS, and checks of its site.
+"""Test of the tutorial, followed literally in a fresh clone, and of the site that it deploys.
 
 The tests depend on each other and run in this order: the last one takes everything down.
 """
@@ -106,7 +106,7 @@ def test_every_command_of_the_tutorial(lab: Lab) -> None:
 
 
 def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
-    """The commands that `make local` prints work; a client can connect after each of them."""
+    """The commands that `make local` prints work, and a client can connect after each command."""
     _, _, end = lab.printed.partition("What to try next:")
     commands = re.findall(r"^  \d\. .*\n     (.*)$", end, re.MULTILINE)
     assert len(commands) == 5

@@ -1,4 +1,4 @@
-"""The policies hold for every configuration with `health: auto` and two zones for each cluster."""
+"""Drill policies hold for every configuration with `health: auto` and two zones per cluster."""
 
 from pathlib import Path
 

@@ -212,7 +212,7 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
 def _own_check(resources: Data, health: Health, side: str) -> Any:
     """Return a reference to the health check of a cluster; None if the record is an alias.
 
-    The switch's health check is another one.
+    The switch's health check is a different health check.
     """
     if health == "alarm":
         return output(f"site-{side}", "Check")

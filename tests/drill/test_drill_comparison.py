@@ -27,7 +27,7 @@ from tests.drill.sample_templates import (
 
 
 def changed(**settings: Any) -> Templates:
-    """Return the templates with settings of the alarm on the primary's jdbc group."""
+    """Return the templates with changed settings of the alarm on the primary's jdbc group."""
     templates = two_clusters()
     properties(templates, "site-a", "NoneHealthy").update(settings)
     return templates
@@ -60,7 +60,7 @@ WORSE: dict[str, tuple[Templates, Templates, str, str]] = {
         {"site-a": cluster("a")},
         {"site-a": cluster("a", nodes="a")},
         "node-lost",
-        "9999: not reached",
+        "9999: unreachable",
     ),
     "moves the site": (BASE, changed(Statistic="Minimum"), "node-lost", "DNS: site-a -> site-b"),
     "never recovers": (
@@ -73,7 +73,7 @@ WORSE: dict[str, tuple[Templates, Templates, str, str]] = {
         two_clusters("alias"),
         without_alarm(),
         "service-down",
-        "no alarm any more (NoneHealthy)",
+        "no alarm is set off any more (before: NoneHealthy)",
     ),
     "under another name": (BASE, renamed(), "node-lost", "new connections: 20 s -> 70 s"),
 }
@@ -130,9 +130,9 @@ def test_a_failure_that_is_new_or_gone() -> None:
 
 ALL: Final = Outcome(Failure("node-lost", "site-a", "Box1"))
 DEGREES: Final = [
-    (replace(ALL, unknown=(9999,)), "9999: of unknown reach"),
-    (replace(ALL, partial=(9999,)), "9999: not reached by all"),
-    (replace(ALL, unreachable=(9999,)), "9999: not reached"),
+    (replace(ALL, unknown=(9999,)), "9999: possibly unreachable"),
+    (replace(ALL, partial=(9999,)), "9999: unreachable for some connections"),
+    (replace(ALL, unreachable=(9999,)), "9999: unreachable"),
 ]
 """Outcomes in which a port is reached less and less, with the text of the report for each of
 them."""
@@ -157,12 +157,15 @@ def test_a_lost_standby_is_worse() -> None:
     properties(templates, "site-b", "NoneHealthy")["Threshold"] = 3
     changes = outcome_changes(drill(BASE), drill(templates))
     (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
-    assert (nothing.verdict, nothing.worsenings) == ("worse", ("sql.example.org: no standby",))
+    assert (nothing.verdict, nothing.worsenings) == (
+        "worse",
+        ("sql.example.org: no healthy standby",),
+    )
     changes = outcome_changes(drill(templates), drill(BASE))
     (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
     assert (nothing.verdict, nothing.improvements) == (
         "better",
-        ("sql.example.org: has a standby",),
+        ("sql.example.org: has a healthy standby",),
     )
 
 

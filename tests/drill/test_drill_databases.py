@@ -77,12 +77,12 @@ def test_a_standby_takes_over() -> None:
         "failover of the database, typically 60 to 120 s"
     ]
     assert not outcome.moves_site
-    assert any("checks are assumed not to detect" in note for note in result.model.notes)
+    assert any("assumes that health checks do not detect" in note for note in result.model.notes)
     assert violations(result) == {}
     assert [*violations(result, max_recovery=119)] == ["max-recovery"]
     (row,) = outcome_rows([outcome], result.model)
     assert row.cells[0] == "database failed: site-a Store"
-    assert row.cells[2] == "all\n8000: none until then"
+    assert row.cells[2] == "all\n8000: none before the recovery"
 
 
 def test_without_a_standby_its_services_are_lost_and_the_site_does_not_fail_over() -> None:
@@ -90,7 +90,7 @@ def test_without_a_standby_its_services_are_lost_and_the_site_does_not_fail_over
     outcome = result.by_failure[FAILED]
     assert (outcome.unreachable, outcome.recovery) == ((SCHEDULER,), None)
     assert (outcome.interrupted, outcome.moves_site) == ((), False)
-    assert outcome.after_repair == "served again once the database answers"
+    assert outcome.after_repair == "all ports are served after the database answers again"
     assert {gap.port for gap in outcome.gaps} == {SCHEDULER}
     assert set(violations(result)) == {"database-alone", "zone-unreachable"}
 
@@ -131,7 +131,7 @@ def test_the_recovery_from_a_lost_zone_takes_the_longer_of_both_times() -> None:
 
 
 def test_a_database_changes_only_its_own_failures_and_those_of_its_zones() -> None:
-    """Losing the Region still triggers a failover, to a cluster that uses another database."""
+    """Losing the Region still triggers a failover: the secondary uses another database."""
     result = drill(with_database(multi_az=True))
     for failure, outcome in drill(plain()).by_failure.items():
         if failure.kind != "zone-lost":
@@ -149,7 +149,7 @@ def test_without_metadata_the_services_that_need_it_are_unknown(*, multi_az: boo
     assert outcome.recovery == (120 if multi_az else None)
     assert "database-alone" not in violations(result)
     assert any(
-        "so the services that its failure interrupts are unknown" in note
+        "that a failure of this database interrupts are not known" in note
         for note in result.model.notes
     )
 
@@ -158,7 +158,7 @@ def test_without_metadata_the_services_that_need_it_are_unknown(*, multi_az: boo
 def test_a_database_of_an_unknown_cluster_is_left_out(keeps: Data) -> None:
     result = drill(with_database(multi_az=False, keeps=keeps))
     assert result.model.databases == {}
-    assert any("so the drill leaves out its failure" in note for note in result.model.notes)
+    assert any("the drill leaves out the database's failure" in note for note in result.model.notes)
     assert violations(result) == {}
 
 
@@ -220,7 +220,7 @@ def test_the_services_that_need_a_component(
 
 
 def lost(templates: Templates, kind: str) -> list[str]:
-    """Return the data that may be lost in the first failure of a kind with a failover."""
+    """Return the data that may be lost in the first failure of this kind with a failover."""
     result = drill(templates)
     reports = drill_report(result, ())["scenarios"]
     found: list[list[str]] = [
@@ -232,23 +232,26 @@ def lost(templates: Templates, kind: str) -> list[str]:
 
 
 def test_what_may_be_lost_is_by_what_is_copied() -> None:
-    """Without a failover, the column is empty, since the cluster keeps its data.
+    """The column for lost data is empty without a failover, since the cluster keeps its data.
 
     A failover may lose the data that is not copied to the other region.
     """
     templates = with_database(multi_az=True)
-    assert lost(templates, "region-lost") == ["metadata: no exports", "database: not copied"]
+    assert lost(templates, "region-lost") == [
+        "metadata: there are no exports",
+        "database: is not copied",
+    ]
     state = '{"exports": {"bucket": "b", "prefix": "node1/", "every": 86400}}'
     templates["site-a"]["Resources"]["State"] = resource("AWS::SSM::Parameter", Value=state)
-    assert lost(templates, "region-lost")[0] == "metadata: exports not copied"
+    assert lost(templates, "region-lost")[0] == "metadata: exports are not copied"
     bucket = resource("AWS::S3::Bucket", ReplicationConfiguration={"Role": "r", "Rules": []})
     templates["site-a-catalog"] = {"Resources": {"Exports": bucket}}
     store = templates["database"]["Resources"]["Store"]["Properties"]
     store["AutomaticBackupReplicationRegion"] = "eu-central-1"
-    copied = ["metadata of 24 h, and the time of a copy", "database of 30 min"]
+    copied = ["metadata: changes of 24 h and the duration of a copy", "database: changes of 30 min"]
     assert lost(templates, "region-lost") == copied
     result = drill(templates)
     rows = outcome_rows(result.worst_first, result.model)
-    assert any("database of 30 min" in row.cells[5] for row in rows)
+    assert any("database: changes of 30 min" in row.cells[5] for row in rows)
     stays = [outcome for outcome in result.worst_first if not outcome.moves_site]
     assert {row.cells[5] for row in outcome_rows(stays, result.model)} == {"-"}

@@ -42,24 +42,24 @@ def without(templates: Templates, stack: str, *ids: str) -> Templates:
 CASES: Mapping[str, tuple[Templates, list[str]]] = {
     "health check": (
         changed("site-a", "Sql", HealthCheckIntervalSeconds=30, UnhealthyThresholdCount=10),
-        ["group 9999 has its health check changed to 30 s x 10 (templates: 10 s x 3)"],
+        ["the target group of port 9999, health check: 30 s x 10 (templates: 10 s x 3)"],
     ),
     "time-out": (
         changed("site-a", "Sql", HealthCheckTimeoutSeconds=3),
-        ["group 9999 has its health check's time-out changed to 3 s (templates: 10 s)"],
+        ["the target group of port 9999, health check's time-out: 3 s (templates: 10 s)"],
     ),
     "request": (
         changed("site-a", "Sql", HealthCheckProtocol="HTTP", HealthCheckTimeoutSeconds=10),
         [
             (
-                "group 9999 has its health check's request changed to HTTP / on the port of each "
-                "target (templates: TCP on the port of each target)"
+                "the target group of port 9999, health check's request: HTTP / on each target's "
+                "own port (templates: TCP on each target's own port)"
             )
         ],
     ),
     "targets": (
         changed("site-a", "Sql", Targets=[{"Id": {"Ref": "Left"}}]),
-        ["group 9999 has its targets changed to left:9999 (templates: left:9999, right:9999)"],
+        ["the target group of port 9999, targets: left:9999 (templates: left:9999, right:9999)"],
     ),
     "threshold": (
         changed(
@@ -73,40 +73,37 @@ CASES: Mapping[str, tuple[Templates, list[str]]] = {
             ],
         ),
         [
-            "group 9999 has its minimum of healthy targets in DNS changed to 2 (templates: 1)",
+            "the target group of port 9999, minimum of healthy targets in DNS: 2 (templates: 1)",
         ],
     ),
     "cross-zone": (
         changed("site-a", "Front", LoadBalancerAttributes=[]),
         [
-            "the balancer Front has its cross-zone load balancing changed to off (templates: on)",
+            "the balancer Front, cross-zone load balancing: off (templates: on)",
         ],
     ),
     "zones": (
         changed("site-a", "Front", Subnets=[{"Ref": "LeftNet"}]),
         [
-            (
-                "the balancer Front has its zones changed to eu-west-1a (templates: eu-west-1a, "
-                "eu-west-1b)"
-            ),
+            ("the balancer Front, zones: eu-west-1a (templates: eu-west-1a, eu-west-1b)"),
         ],
     ),
     "zone of a node": (
         changed("site-a", "Right", SubnetId={"Ref": "LeftNet"}),
-        ["node right runs in eu-west-1a (templates: eu-west-1b)"],
+        ["node right is in eu-west-1a (templates: eu-west-1b)"],
     ),
     "alarm": (
         changed("site-a", "NoneHealthy", Statistic="Minimum"),
         [
             (
-                "alarm site-a/NoneHealthy has its condition changed to Minimum of HealthyHostCount "
+                "alarm site-a/NoneHealthy, condition: Minimum of HealthyHostCount "
                 "LessThanThreshold 1 (templates: Maximum of HealthyHostCount LessThanThreshold 1)"
             )
         ],
     ),
     "lost listener": (
         without(changed("site-a", "Sql"), "site-a", "RightIn"),
-        ["no listener of what runs has port 29997"],
+        ["a listener on port 29997 is in the templates and is not deployed"],
     ),
     "nothing": (changed("site-a", "Sql"), []),
     "the port that all targets have": (changed("site-a", "Sql", HealthCheckPort="9999"), []),
@@ -114,8 +111,8 @@ CASES: Mapping[str, tuple[Templates, list[str]]] = {
         changed("site-a", "Sql", HealthCheckPort="9998"),
         [
             (
-                "group 9999 has its health check's request changed to TCP on 9998 (templates: TCP "
-                "on the port of each target)"
+                "the target group of port 9999, health check's request: TCP on 9998 (templates: "
+                "TCP on each target's own port)"
             )
         ],
     ),
@@ -132,9 +129,12 @@ def test_a_slower_check_names_its_cause() -> None:
     _, sentences = drift(CASES["health check"][0])
     lost = [text for text in sentences if text.startswith("node lost: site-a left, right")]
     assert len(lost) == 1
-    assert "worse for what runs than for the templates (new connections: 40 s -> 310 s)" in lost[0]
+    assert (
+        "worse for the deployed resources than for the templates (new connections: 40 s -> 310 s)"
+        in lost[0]
+    )
     assert lost[0].endswith(
-        ": group 9999 has its health check changed to 30 s x 10 (templates: 10 s x 3)."
+        ": the target group of port 9999, health check: 30 s x 10 (templates: 10 s x 3)."
     )
 
 
@@ -153,16 +153,17 @@ def test_what_runs_does_not_survive_what_the_templates_do() -> None:
             base,
             new,
             (
-                "the templates survive it, what runs does not (new connections: 40 s -> only after "
-                "a repair; 9999, 19997: not reached; alarm NoneHealthy)"
+                "the templates survive this failure, the deployed resources do not (new "
+                "connections: 40 s -> only after a repair; 9999, 19997: unreachable; sets off the "
+                "alarm NoneHealthy)"
             ),
         ),
-        (new, base, "what runs survives it, the templates do not"),
+        (new, base, "the deployed resources survive this failure, the templates do not"),
     ):
         sentences = drift_sentences(outcome_changes(before, after), differences, after.model)
         texts = [text for text in sentences if text.startswith("node lost: left")]
         assert any(words in text for text in texts), sentences
-        assert all("group 9999 has its targets changed to left:9999" in text for text in texts)
+        assert all("the target group of port 9999, targets: left:9999" in text for text in texts)
 
 
 def test_what_is_unknown_is_not_compared() -> None:
@@ -174,7 +175,7 @@ def test_what_is_unknown_is_not_compared() -> None:
 
 
 def test_a_site_that_no_template_made_is_compared_by_region() -> None:
-    """The compared cluster has another name, and no health checks and alarms are compared."""
+    """The hand-made cluster has another name. Its health checks and alarms are not compared."""
     base = of_one_cluster(OF_TEMPLATES, "eu-west-1")
     new = of_one_cluster(CASES["health check"][0], "eu-west-1", "hand-made")
     assert [one.text for one in model_differences(base.model, new.model)] == CASES["health check"][

@@ -125,7 +125,7 @@ def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: Assembly
 
 
 def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -> None:
-    """The inner load balancer avoids a lost node; if it fails, clients lose its services."""
+    """An inner load balancer avoids lost nodes; its own failure makes its services unreachable."""
     result = drill(assembly_of("web-cookies"))
     (inner,) = result.model.clusters["main"].proxies
     name = result.model.machines[inner].name
@@ -178,7 +178,10 @@ def test_losing_the_only_zone_in_service_leaves_a_point_open(assembly_of: Assemb
     lost = result.by_failure[Failure("zone-lost", "active", "eu-west-1b")]
     assert lost.unreachable == (9090, 9996, 9999)
     (text,) = lost.interpretations
-    assert "if each zone's HealthyHostCount is of all targets: DNS moves to passive" in text
+    assert (
+        "if instead HealthyHostCount of a zone counts the targets of all zones: "
+        "DNS moves to passive" in text
+    )
     other = result.by_failure[Failure("zone-lost", "active", "eu-west-1a")]
     assert (other.unreachable, other.interpretations) == ((), ())
 

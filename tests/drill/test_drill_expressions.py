@@ -102,7 +102,7 @@ def find_in_map(key: str) -> dict[str, Any]:
 
 def test_a_mapping_that_refers_to_itself_is_refused_at_once() -> None:
     mappings = {"M": {"a": {"b": [find_in_map("b")] * 2}}}
-    with pytest.raises(UsageError, match=r"main: Mappings\.M\.a\.b: refers to itself"):
+    with pytest.raises(UsageError, match=r"main: Mappings\.M\.a\.b refers to itself"):
         value(find_in_map("b"), Mappings=mappings)
 
 
@@ -149,7 +149,9 @@ def test_the_steps_of_expressions_that_multiply_are_limited(
     monkeypatch: pytest.MonkeyPatch, expression: Any, more: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(expressions, "_MAX_STEPS", 10_000)
-    with pytest.raises(UsageError, match="main: its expressions take more than 10000 steps"):
+    with pytest.raises(
+        UsageError, match="main: the expressions of this template need more than 10000 steps"
+    ):
         value(expression, **more)
 
 

@@ -101,7 +101,7 @@ def test_a_dns_threshold_may_count_for_an_alias() -> None:
     lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     (text,) = lost.interpretations
     assert lost.moves_site
-    assert "whatever its dns_failover settings are: DNS stays" in text
+    assert "ignores a target group's dns_failover settings: DNS does not fail over" in text
 
 
 NAMES = ["sql.example.org", "SQL.Example.org."]
@@ -117,7 +117,11 @@ def test_names_compare_without_case_and_the_last_dot() -> None:
 
 
 def test_a_name_in_two_zones_is_two_names() -> None:
-    """The private zone's records have health checks. The public zone's do not, and are reported."""
+    """The same name is in two hosted zones; only the public one breaks a policy.
+
+    Records in the private zone evaluate their targets' health. Records in the public zone do not,
+    and have no health check.
+    """
     templates = two_clusters("alias")
     resources = templates["names"]["Resources"]
     for id_ in ("First", "Second"):

@@ -154,7 +154,7 @@ def test_a_balancer_behind_a_balancer_leaves_out_a_node_by_its_own_check() -> No
     result = drill(templates)
     down = result.by_failure[Failure("service-down", "site-a", "9090 on Box1")]
     assert (down.unreachable, down.partial, down.recovery) == ((), (), 31)
-    assert down.after_repair == "gets connections within 28 s of working"
+    assert down.after_repair == "gets connections within 28 s after the repair"
     drained = result.by_failure[Failure("node-drained", "site-a", "Box1")]
     assert (drained.unreachable, drained.partial, drained.recovery) == ((), (), 0)
 

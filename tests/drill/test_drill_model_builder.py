@@ -130,7 +130,9 @@ def test_a_name_with_one_record_has_a_note_and_fails_nothing_over() -> None:
     del templates["names"]["Resources"]["Second"]
     of_templates = model(templates)
     assert of_templates.failover_names == ()
-    assert "sql.example.org: has only a PRIMARY record, so nothing fails over" in of_templates.notes
+    assert (
+        "sql.example.org has only a PRIMARY record, so DNS cannot fail over" in of_templates.notes
+    )
 
 
 def test_a_target_that_no_template_has_is_unknown() -> None:
@@ -138,8 +140,10 @@ def test_a_target_that_no_template_has_is_unknown() -> None:
     del templates["site-b"]
     of_templates = model(templates)
     assert of_templates.failover_names[0].secondary.cluster is None
-    assert any("which is not in what was read" in note for note in of_templates.notes)
-    assert any("it is assumed to be healthy" in note for note in of_templates.notes)
+    assert any(
+        "which is not among the resources that were read" in note for note in of_templates.notes
+    )
+    assert any("assumes that this health check is healthy" in note for note in of_templates.notes)
 
 
 def test_a_health_check_has_its_tag_and_id_as_its_name() -> None:
@@ -175,7 +179,9 @@ def test_an_alarm_that_ignores_missing_data_leaves_its_effect_open() -> None:
     properties(templates, "site-a", "NoneHealthy")["TreatMissingData"] = "ignore"
     outcome = drill(templates).by_failure[Failure("region-lost", "site-a", "eu-west-1")]
     (text,) = outcome.interpretations
-    assert "if without data the health check's InsufficientDataHealthStatus counts" in text
+    assert (
+        "if instead without data, the health check's InsufficientDataHealthStatus decides" in text
+    )
     assert "DNS moves to site-b" in text
 
 

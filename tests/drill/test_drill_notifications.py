@@ -1,4 +1,4 @@
-"""The drill's proof of completeness: each failure after which less works sets off an alarm."""
+"""The drill's proof of complete alarms: each failure that reduces service sets off an alarm."""
 
 import re
 from pathlib import Path
@@ -146,9 +146,9 @@ def _without_machines(resources: dict[str, Any]) -> dict[str, Any]:
 def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) -> None:
     result = drill(assembly_of("active-passive"))
     lost = result.by_failure[Failure("node-lost", "active", "node1")]
-    # Parts of the sums: 14 s until the target is unhealthy, 60 s until the next minute of the
-    # metric begins, 60 s until the metric is there, five or ten minutes of the alarm, and 20 s of
-    # waiting for the suppressor.
+    # The seconds below are sums: 14 s until the target is unhealthy, 60 s until the next minute of
+    # the metric begins, 60 s until CloudWatch has the metric's value, the five or ten minutes of
+    # the alarm, and 20 s of waiting for the suppressor.
     assert [(one.urgency, one.name, one.seconds) for one in lost.notifications] == [
         ("urgent", "node out", 14 + 60 + 5 * 60 + 60 + 20),
         ("urgent", "machine lost", 60 + 10 * 60 + 60 + 20),
@@ -183,7 +183,7 @@ def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -
     assert [one.name for one in standby.notifications] == ["no standby"]
     thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
     # The alarm `switch still thrown` needs twelve full hours with a thrown switch. Up to an hour
-    # passes until the first of them begins.
+    # passes until the first full hour begins.
     assert [(one.name, one.seconds // 3600) for one in thrown.notifications] == [
         ("switch thrown", 0),
         ("site moved", 0),

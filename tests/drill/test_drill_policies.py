@@ -169,7 +169,7 @@ def test_two_nodes_in_one_zone_are_lost_with_the_zone() -> None:
     result = drill(templates)
     outcome = result.by_failure[Failure("zone-lost", "site-a", "eu-west-1a")]
     assert (outcome.unreachable, outcome.recovery) == ((9999,), None)
-    assert violations(result)["one-zone"] == ("site-a: all nodes in eu-west-1a",)
+    assert violations(result)["one-zone"] == ("site-a: all nodes are in eu-west-1a",)
 
 
 def test_the_only_node_of_a_cluster_breaks_no_policy_on_single_nodes_or_zones() -> None:
@@ -192,7 +192,7 @@ def test_the_baseline_names_the_ports_that_are_not_reached() -> None:
     templates = yaml_templates()
     _cross_zone_off(templates)
     some = [text for text in violations(drill(templates))[NOTHING_FAILED] if "some" in text]
-    assert "9999 through site-a at eu-west-1a is reached by some only" in some
+    assert "9999 through site-a at eu-west-1a is reached only by some connections" in some
     templates = {"site-a": cluster("a")}
     properties(templates, "site-a", "P9999")["Targets"] = []
     assert violations(drill(templates))[NOTHING_FAILED] == (
@@ -213,10 +213,10 @@ def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (_removed_group, "watches a target group that no listener"),
-        (_detached_group, "watches a target group that no listener"),
-        (_cross_zone_off_for_a_group, "address in eu-west-1b is not in its DNS"),
-        (_no_check, "PRIMARY record has no health check, so it always counts as healthy"),
+        (_removed_group, "monitors a target group that no listener"),
+        (_detached_group, "monitors a target group that no listener"),
+        (_cross_zone_off_for_a_group, "does not resolve to the address in eu-west-1b"),
+        (_no_check, "PRIMARY record has no health check, so this record always counts as healthy"),
     ],
 )
 def test_a_flaw_has_a_note(change: Change, text: str) -> None:
@@ -265,7 +265,10 @@ class TestDeadSite:
         result = drill_model(replace(model(templates), unknowns=(unknown,)))
         assert "dead-site" not in violations(result)
         texts = unknown_policies(result)["dead-site"]
-        assert any(text.startswith("if nothing is hidden: region-lost") for text in texts)
+        assert any(
+            text.startswith("broken unless unread resources change this: region-lost")
+            for text in texts
+        )
 
     def test_an_unknown_side_is_left_out(self) -> None:
         templates = yaml_templates()
@@ -309,7 +312,7 @@ def test_an_alarm_that_no_template_has_reports_nothing() -> None:
     config = properties(templates, "site-a", "Watch")["HealthCheckConfig"]
     config["AlarmIdentifier"]["Name"] = "made-by-hand"
     result = drill(templates)
-    text = "its alarm is not in what was read (made-by-hand)"
+    text = "is not among the resources that were read (made-by-hand)"
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 
@@ -319,7 +322,10 @@ def test_an_alarm_of_a_balancer_that_no_template_has_reports_nothing() -> None:
     dimensions = properties(templates, "site-a", "NoneHealthy")["Dimensions"]
     dimensions[0]["Value"] = "net/old/0123456789abcdef"
     result = drill(templates)
-    text = "watches a balancer that is not in what was read (net/old/0123456789abcdef)"
+    text = (
+        "monitors a balancer that is not among the resources that were read "
+        "(net/old/0123456789abcdef)"
+    )
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 
@@ -346,7 +352,10 @@ def test_an_open_point_shows_the_worse_interpretation() -> None:
     outcome = drill(templates).by_failure[Failure("node-lost", "site-a", "Box1")]
     assert outcome.moves_site
     (text,) = outcome.interpretations
-    assert "EvaluateTargetHealth applies a group's dns_failover settings: DNS stays" in text
+    assert (
+        "EvaluateTargetHealth applies a target group's dns_failover settings: "
+        "DNS does not fail over" in text
+    )
 
 
 def test_without_an_open_point_there_are_no_interpretations() -> None:
@@ -358,7 +367,7 @@ def test_an_alarm_that_is_ok_without_data_leaves_a_point_open() -> None:
     properties(templates, "site-a", "NoneHealthy")["TreatMissingData"] = "notBreaching"
     outcome = drill(templates).by_failure[Failure("region-lost", "site-a", "eu-west-1")]
     assert outcome.unreachable == (9999,)
-    assert "TreatMissingData counts" in outcome.interpretations[0]
+    assert "TreatMissingData decides" in outcome.interpretations[0]
 
 
 def test_an_alarm_on_one_zone_does_not_see_the_other() -> None:

@@ -57,7 +57,10 @@ def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     outcome = drill(templates).by_failure[PRIMARY_LOST[2]]
     assert seconds(outcome) == [20, 60, raised * 60, 60, 30]
     back = 10 + 60 + again * 60 + 60 + 30
-    assert outcome.after_repair == f"site-a again within {back} s of being healthy, automatically"
+    assert (
+        outcome.after_repair
+        == f"DNS answers site-a automatically within {back} s after site-a is healthy"
+    )
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
@@ -81,11 +84,11 @@ def test_by_target_health_only_the_check_of_the_failed_service_counts() -> None:
 
 @pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
 def test_by_switch(health: Health) -> None:
-    """One minute for the switch's alarm, one until its metric has data, and TTL 30."""
+    """One minute for the switch's alarm, one minute until its metric has data, and TTL 30."""
     thrown = outcome_of(health, Failure("switch-thrown", "site-a", "Lever"))
     assert seconds(thrown) == [60, 60, 30]
     assert thrown.after_repair == (
-        "stays until operators put the switch back, then site-a within 150 s"
+        "DNS answers site-a within 150 s after operators put the switch back"
     )
 
 
@@ -99,7 +102,10 @@ def test_an_alias_is_healthy_again_with_its_last_service() -> None:
     properties(templates, "site-a", "P9996")["HealthCheckIntervalSeconds"] = 30
     outcome = drill(templates).by_failure[REGION]
     assert seconds(outcome) == [20, 60]
-    assert outcome.after_repair == "site-a again within 120 s of being healthy, automatically"
+    assert (
+        outcome.after_repair
+        == "DNS answers site-a automatically within 120 s after site-a is healthy"
+    )
 
 
 def test_an_alias_with_a_check_fails_with_the_first_and_is_healthy_with_the_last() -> None:
@@ -109,7 +115,10 @@ def test_an_alias_with_a_check_fails_with_the_first_and_is_healthy_with_the_last
     outcome = drill(templates).by_failure[REGION]
     assert seconds(outcome) == [20, 60]
     back = 10 + 60 + 60 + 60 + 60
-    assert outcome.after_repair == f"site-a again within {back} s of being healthy, automatically"
+    assert (
+        outcome.after_repair
+        == f"DNS answers site-a automatically within {back} s after site-a is healthy"
+    )
 
 
 def test_a_lost_alarm_needs_no_target_check() -> None:
@@ -121,13 +130,19 @@ def test_a_lost_alarm_needs_no_target_check() -> None:
 
 def test_an_alarm_that_has_data_again_needs_no_target_check() -> None:
     outcome = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
-    assert outcome.after_repair == "site-a again within 210 s of being healthy, automatically"
+    assert (
+        outcome.after_repair
+        == "DNS answers site-a automatically within 210 s after site-a is healthy"
+    )
 
 
 def test_an_unhealthy_check_costs_the_ttl_only() -> None:
     outcome = outcome_of("alarm", Failure("check-unhealthy", "site-a", "Watch"))
     assert seconds(outcome) == [30]
-    assert outcome.after_repair == "site-a again within 30 s of being healthy, automatically"
+    assert (
+        outcome.after_repair
+        == "DNS answers site-a automatically within 30 s after site-a is healthy"
+    )
 
 
 def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
@@ -149,7 +164,7 @@ def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
 def test_a_lost_node_gets_no_connections_after_its_target_check(health: Health) -> None:
     outcome = outcome_of(health, Failure("node-lost", "site-a", "Box1"))
     assert seconds(outcome) == [20]
-    assert outcome.after_repair == "gets connections within 10 s of working"
+    assert outcome.after_repair == "gets connections within 10 s after the repair"
 
 
 @pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
@@ -163,7 +178,7 @@ def test_a_drained_node_costs_nothing() -> None:
 
 
 def test_a_failure_that_no_check_detects_never_ends() -> None:
-    """Target checks that only connect do not detect a node that is not ready during a promotion."""
+    """Target checks that only connect do not detect a node that is not ready."""
     outcome = outcome_of("alarm", Failure("node-not-ready", "site-a", "Box1"))
     assert (outcome.recovery, outcome.partial) == (None, (9999,))
 

@@ -243,9 +243,9 @@ def test_targets_that_no_template_tells_are_unknown(targets: Any, *, known: bool
 
 
 def test_unknown_targets_take_no_zone_out_of_dns() -> None:
-    """Listener 8000's unknown targets cause no gap.
+    """The unknown targets of port 8000 do not take zone a out of DNS.
 
-    Zone b has a gap because of listener 9999 alone.
+    Zone b is out of DNS, because port 9999 has no target in zone b.
     """
     templates = {"site-a": cluster("a", nodes="a", zones="ab", cross_zone=False)}
     templates["site-a"]["Resources"] |= listener("P8000", 8000, [])

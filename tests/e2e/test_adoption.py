@@ -203,7 +203,7 @@ class TestArticle:
         sentences = drift_sentences(changes, (), live.result.model)
         assert any(
             "node lost: active denodo-node1" in sentence
-            and "the templates survive it, what runs does not" in sentence
+            and "the templates survive this failure, the deployed resources do not" in sentence
             for sentence in sentences
         )
 
@@ -213,7 +213,7 @@ class TestArticle:
         result = adopted(AS_THE_ARTICLE)
         _, take_over, beside = result.plan["ways"]
         assert len(take_over["refusals"]) == len(REGIONS)
-        assert all("made without a security group" in reason for reason in take_over["refusals"])
+        assert all("created without a security group" in reason for reason in take_over["refusals"])
         assert take_over["steps"] == []
         assert beside["refusals"] == []
         assert [file.name for file in result.folder.iterdir()] == ["adopted.yaml"]
@@ -244,7 +244,7 @@ class TestConfiguration:
     def test_says_what_is_not_visible(self, adopted: Callable[[str], Adopted]) -> None:
         text = adopted(WITH_GROUP).file.read_text()
         assert 'version: "7.0"   # not visible in AWS' in text
-        assert "not visible in AWS: who manages the nodes" in text
+        assert "not visible in AWS: the Solution Manager and the License Manager" in text
 
     def test_keeps_the_old_name_until_the_switch(self, adopted: Callable[[str], Adopted]) -> None:
         plan = adopted(WITH_GROUP).plan
@@ -332,7 +332,7 @@ class TestFiles:
         assert len(before) == 1 + len(REGIONS)
         plan = result.made.plan(result.folder)
         assert {file: file.stat().st_mtime_ns for file in result.folder.iterdir()} == before
-        assert "exists and is left as it is" in plan["files"].values()
+        assert "exists and is not changed" in plan["files"].values()
 
     def test_a_mapping_of_something_else_stays(
         self, adopted: Callable[[str], Adopted], tmp_path: Path
@@ -342,7 +342,10 @@ class TestFiles:
         mapping.write_text("{}")
         done = adopted(WITH_GROUP).made.adopt(tmp_path)
         assert done.exit_code == exit_codes.USAGE
-        assert "adopted.active.import.json exists and names other resources" in done.stderr
+        assert (
+            "adopted.active.import.json exists and does not have the present resources"
+            in done.stderr
+        )
         assert mapping.read_text() == "{}"
 
     def test_a_configuration_of_another_site_is_refused(
@@ -351,7 +354,7 @@ class TestFiles:
         copied(adopted(AS_THE_ARTICLE), tmp_path)
         done = adopted(WITH_GROUP).made.adopt(tmp_path)
         assert done.exit_code == exit_codes.USAGE
-        assert "it is another site's" in done.stderr
+        assert "the configuration is that of another site" in done.stderr
 
     def test_an_incomplete_configuration_is_named(
         self, adopted: Callable[[str], Adopted], tmp_path: Path
@@ -371,7 +374,7 @@ class TestFiles:
         assert "prod; --region is missing" in done.stderr
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
-        assert "which site? Give --record NAME" in done.stderr
+        assert "which site? Give either --record NAME" in done.stderr
         assert "is not a folder" in done.stderr
 
 
@@ -435,7 +438,7 @@ class TestCalls:
         assert denied <= {part["action"].partition(":")[2] for part in plan["unread"]}
         text = (tmp_path / "adopted.yaml").read_text()
         assert all(f"{name} in eu-west-1" in text for name in denied)
-        assert "not visible in AWS: no rule of a security group names the clients" in text
+        assert "not visible in AWS: no rule of a security group has the networks of clients" in text
 
 
 def test_the_plan_has_whole_commands(adopted: Callable[[str], Adopted], made: Made) -> None:

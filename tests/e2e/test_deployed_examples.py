@@ -118,7 +118,7 @@ def _live_drill(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Live
 
 
 def _compared(result: DrillResult) -> object:
-    """Return the parts that are equal in both drills: model, scenarios, notifications, verdicts."""
+    """Return model, scenarios, notifications and verdicts of a drill, to compare two drills."""
     verdicts = apply_policies(result, max_recovery=None, min_secondary=1)
     return (
         replace(result.model, notes=()),

@@ -44,8 +44,8 @@ Run = Callable[..., Result]
 
 _PACE = 40.0
 HURRY = ((ssm_command, "EVERY_S", 0.1), (ssm_command, "HASTE_S", 0.1), (rotation, "EVERY_S", 0.4))
-"""Waiting times that the tests shorten. That of `rotation` is longer, since each of its looks at a
-node starts the node program.
+"""Waiting times that the tests shorten. `rotation` waits longer, since each look at a node starts
+the node program.
 """
 
 
@@ -338,7 +338,7 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
     assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")
-    assert again.stdout.count("nothing has changed") == len(fronts)
+    assert again.stdout.count("HAProxy already runs the configuration") == len(fronts)
 
 
 def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(

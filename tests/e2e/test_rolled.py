@@ -49,7 +49,7 @@ class Hurry(RealClock):
     """A clock as fast as the local AWS's clock."""
 
     def sleep(self, seconds: float) -> None:
-        # At least a third of a second, so that commands do not poll the server without a pause.
+        # Sleep at least 0.3 s, so that commands do not poll the server without a pause.
         time.sleep(max(seconds / _PACE, 0.3))
 
 
@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_silence() -> Iterator[pytest.MonkeyPatch]:
-    """Return the patch that lets one datapoint silence the alarms for long; a test may undo it."""
+    """Return the patch for long silence after one datapoint; a test may undo the patch."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 

@@ -29,7 +29,7 @@ _TIMEOUT_S = 300.0
 
 
 def _one_minute(data: Data) -> None:
-    """Set one minute, the value of versions without this setting; let nodes publish metrics."""
+    """Set `minutes_without_data` to 1, as older versions did, and let nodes publish metrics."""
     data["failover"]["minutes_without_data"] = 1
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
     # The checks only connect, since the nodes of this test answer no readiness checks.
@@ -72,7 +72,7 @@ def _pinned(deployment: Deployment) -> set[int | None]:
 
 
 def _minutes(deployment: Deployment) -> tuple[set[int], int]:
-    """Return the minutes of all no-data alarms, and of the one that a health check follows."""
+    """Return the minutes of all no-data alarms, and of the alarm that a health check follows."""
     endpoint, (_, region) = local_aws_server.endpoint(), ("", "eu-west-1")
     access = Access(endpoint, deployment.access.account, region)
     alarms = {
@@ -161,7 +161,7 @@ def test_it_arrives_in_two_deploys(deployment: Deployment) -> None:
     _deploy(deployment)
     assert _minutes(deployment) == ({1, 3}, 1), "the new alarm is made beside the old one"
     plan = _run(deployment, "plan", str(deployment.out))
-    assert "denodo70-active: one more deploy: " in plan.stdout
+    assert "denodo70-active: one more deploy is needed: " in plan.stdout
     while _pinned(deployment) != {3}:
         assert time.monotonic() < deadline
         time.sleep(0.1)

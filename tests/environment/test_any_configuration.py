@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from denodo_ha.environment.loading.loader import load
@@ -20,19 +20,34 @@ from tests.support.configurations import Data, Key, errors, loaded, text, write
 
 FEW = settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 SOME = settings(FEW, max_examples=5)
 MANY = settings(FEW, max_examples=50)
+VALID_ENVIRONMENTS = 60
+NUMBERS = st.integers(0, VALID_ENVIRONMENTS - 1)
 MESSAGE = re.compile(r"\S+\.yaml:[1-9]\d*:[1-9]\d*(: .+)?: .+; .+; .+")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("properties")
+
+
+@pytest.fixture(scope="module")
+def environments_drawn() -> list[Data]:
+    """Return valid configurations, drawn once: to draw them takes as long as to load them."""
+    result: list[Data] = []
+
+    @settings(FEW, max_examples=VALID_ENVIRONMENTS)
+    @given(data=environments.environments())
+    def draw(data: Data) -> None:
+        result.append(data)
+
+    draw()
+    return result
 
 
 def within(path: Key, outer: Key) -> bool:
@@ -55,13 +70,19 @@ def assert_loads_or_says_why(folder: Path, content: Any, *, pins: Any = None) ->
         assert str(problem).isprintable()
 
 
+def _noted(data: Data) -> Data:
+    """Return the configuration; if the test fails, its output contains the configuration."""
+    note(str(text(data)))
+    return data
+
+
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=name_of)
 @FEW
-@given(valid=environments.environments())
+@given(number=NUMBERS)
 def test_what_is_broken_is_said_at_its_place_and_nothing_else(
-    folder: Path, breakage: Breakage, valid: Data
+    folder: Path, environments_drawn: list[Data], breakage: Breakage, number: int
 ) -> None:
-    data = copy.deepcopy(valid)
+    data = copy.deepcopy(_noted(environments_drawn[number]))
     places = breakage(data)
     assume(places is not None)
     assert places is not None
@@ -74,17 +95,22 @@ def test_what_is_broken_is_said_at_its_place_and_nothing_else(
 
 @pytest.mark.parametrize("variation", OTHER, ids=lambda one: one.__name__)
 @SOME
-@given(valid=environments.environments())
-def test_what_stays_right_loads(folder: Path, variation: Variation, valid: Data) -> None:
-    data = copy.deepcopy(valid)
+@given(number=NUMBERS)
+def test_what_stays_right_loads(
+    folder: Path, environments_drawn: list[Data], variation: Variation, number: int
+) -> None:
+    data = copy.deepcopy(_noted(environments_drawn[number]))
     variation(data)
     assert errors(folder, data) == []
 
 
 @pytest.mark.parametrize("variation", SAME, ids=lambda one: one.__name__)
 @SOME
-@given(valid=environments.environments())
-def test_what_says_the_same_is_the_same(folder: Path, variation: Variation, valid: Data) -> None:
+@given(number=NUMBERS)
+def test_what_says_the_same_is_the_same(
+    folder: Path, environments_drawn: list[Data], variation: Variation, number: int
+) -> None:
+    valid = _noted(environments_drawn[number])
     data = copy.deepcopy(valid)
     variation(data)
     assert loaded(folder, data).environment == loaded(folder, valid).environment

@@ -226,8 +226,8 @@ def sample(number: int, arguments: Arguments, calls: Sequence[tuple[str, str]]) 
     The factors of the sample are the command, the part of the run in which the fault happens, the
     kind of fault, and whether the fault is in one call or lasts. Each pair of two factors' values
     is in the sample for the commands of `gets_every_kind`: such a command gets every kind of fault,
-    and the part of the run moves on with the kind and with the row. A row's cases do not depend on
-    the other rows' calls.
+    and the part of the run depends on the kind and on the row. A row's cases do not depend on the
+    other rows' calls.
 
     Args:
         number: the row's position among all rows.
@@ -249,7 +249,7 @@ def sample(number: int, arguments: Arguments, calls: Sequence[tuple[str, str]]) 
 def _position_in_part(part: int, calls: Sequence[tuple[str, str]], generator: random.Random) -> int:
     """Return a position in a part of the calls; rare operations are as probable as frequent ones.
 
-    A call that changes something is rare, and a fault of it has the most consequences.
+    A call that changes something is rare, and a fault in such a call has the most consequences.
     """
     bounds = [round(len(calls) * bound / PARTS) for bound in (part, part + 1)]
     begin = min(bounds[0], len(calls) - 1)

@@ -47,8 +47,8 @@ class Run:
     @property
     def put(self) -> bool:
         """Return whether AWS has received a datapoint of the switch."""
-        # Commands other than `failover` put datapoints that silence alarms, not those of the
-        # switch.
+        # Commands other than `failover` put datapoints that silence alarms, and no datapoints of
+        # the switch.
         is_failover = self.arguments[0] == "failover"
         return is_failover and any(call.operation == "PutMetricData" for call in self.arrived)
 

@@ -61,7 +61,7 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
     """Return a replacement for `Aws._create`: all runs share clients.
 
     Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
-    a client; a command has too few of them to exceed the quota.
+    a client; a command makes too few retries to exceed the quota.
     """
     create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - its creation is replaced
 

@@ -29,9 +29,9 @@ def test_commands_that_change_something_get_every_kind() -> None:
 
 
 def test_the_sample_has_every_pair() -> None:
-    """The factors are the command, the part of the run, the kind of fault, and once or lasting.
+    """Factors: the command, the part of the run, the kind of fault, and whether the fault lasts.
 
-    A command that refuses in this environment, or that wraps another, has fewer cases.
+    A command that refuses in this environment, or that wraps another command, has fewer cases.
     """
     kind_of = {fault: kind for kind, faults in cases.CLASSES.items() for fault in faults}
     calls = [("DescribeStacks", "eu-west-1")] * 4 * cases.PARTS

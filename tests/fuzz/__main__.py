@@ -50,7 +50,7 @@ class Fuzzing:
         self._unread = list(self._inputs)
 
     def step(self) -> None:
-        """Let the reader read one input: a saved one first, then mutations of saved ones."""
+        """Let the reader read one input: first each saved input, then mutations of saved inputs."""
         is_new = not self._unread
         data = mutate(self._random, self._inputs) if is_new else self._unread.pop()
         self.count += 1

@@ -1,4 +1,4 @@
-"""Readers of texts from other programs and persons, each with the only errors that it may raise."""
+"""Readers of foreign texts, each with the documented errors that the reader may raise."""
 
 import io
 import socket
@@ -54,7 +54,8 @@ from tests.support.assembly import EXAMPLES
 
 _SECONDS = 60.0
 _SHORT = len("false")
-"""Length of a value that may be a flag's, as of "false"; longer values may be passwords."""
+"""Maximum length of a value that counts as a flag, such as "false". Longer values of a setting for
+a password may be passwords, and must not be shown."""
 
 
 @dataclass(frozen=True)

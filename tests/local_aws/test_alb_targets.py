@@ -34,7 +34,7 @@ def front(**properties: Any) -> dict[str, Any]:
 
 
 def both() -> Resources:
-    """Return an outer load balancer, an inner one as its target, and two nodes."""
+    """Return an outer load balancer, an inner load balancer as its target, and two nodes."""
     nodes = {
         key: item for key, item in templates.serving().items() if key not in ("Group", "Listener")
     }

@@ -6,7 +6,7 @@ from tests.local_aws.templates import IMAGE, resource
 
 
 def test_a_full_reservation_refuses_no_instance_and_a_start_uses_a_free_place(cloud: Cloud) -> None:
-    """A replacement launches the new node before it terminates the old one, as this test does."""
+    """A replacement launches the new node before it terminates the old node, as this test does."""
     cloud.give({"kind": "image", "id": IMAGE})
     ec2 = cloud.client("ec2")
     place = resource(

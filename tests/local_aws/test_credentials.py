@@ -10,7 +10,7 @@ from tools.local_aws.paths import Paths
 
 
 def test_temporary_files_are_removed_with_the_local_aws(tmp_path: Path) -> None:
-    """Otherwise a killed CDK CLI would leave folders in the system's temporary folder."""
+    """A killed CDK CLI leaves folders behind, so they are in the folder of the local AWS."""
     paths = Paths(folder=tmp_path / "local")
     environment = Access("http://127.0.0.1:1", "111122223333", "eu-west-1").environment(paths)
     done = subprocess.run(

@@ -148,7 +148,7 @@ class TestBoot:
     def test_denodo_runs_although_calls_fail(
         self, booted: Home, faulty: Cloud, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        behind = "the last boot started what was applied before"
+        behind = "the last boot started the servers with the previously applied state"
         for faults in (
             {"ssm": "throttled", "secretsmanager": "throttled"},
             {"ssm": "denied"},

@@ -55,7 +55,7 @@ def test_a_machine_has_the_files_in_which_components_find_their_database(
         extras=installation.Extras(shares_scheduler=shares_scheduler),
     )
     assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
-    # The metadata export has an element: an export without one counts as failed.
+    # The metadata export has an element: an export without elements counts as failed.
     assert digest((tmp_path / "metadata").read_bytes()) != digest(b"")
     # The node program refuses a Scheduler whose file names both PostgreSQL and Derby.
     scheduler = (tmp_path / installation.SCHEDULER).read_text()

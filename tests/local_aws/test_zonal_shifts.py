@@ -1,4 +1,4 @@
-"""Zonal shifts of a load balancer: one at a time, and only where its attribute allows them."""
+"""Zonal shifts of a load balancer: one at a time, and only if an attribute allows zonal shifts."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Keys of a cluster, each with its worse change and the finding, or why it is harmless.
+"""Table of a cluster's configuration keys and what `review` finds in changes of them.
+
+Each key has a change for the worse and the finding of this change, or a reason why no finding is
+needed.
 
 A key is a path in `config/schema.json`, with `*` for a name that users choose.
 """
@@ -65,7 +68,10 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     ),
     "clusters.*.network.zones": Seeded("zone removed"),
     "clusters.*.network.nat": Worse(
-        {f"{OWN}/network/nat": "none"}, "network-path-removed", "no way to the internet", "nodes"
+        {f"{OWN}/network/nat": "none"},
+        "network-path-removed",
+        "no longer reach the internet",
+        "nodes",
     ),
     "clusters.*.network.endpoints": Worse(
         {f"{PROXY}/network/endpoints": GONE}, "network-path-removed", "us-east-1.athena", "nodes"
@@ -78,7 +84,7 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Worse(
             {f"{OWN}/network/egress": GONE},
             "egress-widened",
-            "may connect to 0.0.0.0/0: all ports",
+            "allows connections to 0.0.0.0/0: all ports",
         ),
     ),
     "clusters.*.network.flow_logs": Seeded("shorter idle time; watchdog, logs and exports off"),
@@ -140,7 +146,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     "clusters.*.balancer.deletion_protection": Seeded("deletion protection of the balancer off"),
     "clusters.*.balancer.health": Like("services.*.health"),
     "clusters.*.balancer.addresses": Worse(
-        {f"{OWN}/balancer/addresses": GONE}, "balancer-address-changed", "lose 10.0.0.20"
+        {f"{OWN}/balancer/addresses": GONE},
+        "balancer-address-changed",
+        "loses the fixed addresses 10.0.0.20",
     ),
     "clusters.*.balancer.haproxy.instance.type": Seeded("HAProxy's type"),
     "clusters.*.balancer.haproxy.instance.image": Seeded("HAProxy's image"),
@@ -153,7 +161,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Like("clusters.*.balancer.haproxy.instance.image"),
     ),
     "clusters.*.balancer.haproxy.instance.kms_key": Worse(
-        {f"{HAPROXY}/instance/kms_key": GONE}, "encryption-key-removed", "AWS's key instead of"
+        {f"{HAPROXY}/instance/kms_key": GONE},
+        "encryption-key-removed",
+        "AWS's key encrypts the data instead of",
     ),
     "clusters.*.balancer.haproxy.algorithm": Harmless(VALUE),
     "clusters.*.balancer.haproxy.maxconn": Seeded("HAProxy's maxconn"),

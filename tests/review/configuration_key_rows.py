@@ -1,4 +1,4 @@
-"""Rows for keys of the configuration: a worse change with its finding, or why it is harmless."""
+"""Rows for configuration keys: a change for the worse and its finding, or a reason for none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ BASE: Final = changed(
         f"{PROXY}/catalog": _CATALOG,
     },
 )
-"""Configuration with a cluster behind a load balancer and one behind HAProxy. It contains every key
-that a change of a row can remove or make worse."""
+"""Configuration with a cluster behind a load balancer and a cluster behind HAProxy. The
+configuration contains every key that a change of a row can remove or make worse."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Seeded:
 
 @dataclass(frozen=True)
 class Edited:
-    """Edit of templates that has the effect of a change of the key, and saves a synthesis.
+    """Edit of templates with the same effect as a change of the key, but without a synthesis.
 
     Attributes:
         kind: type of the edited resources; empty for the desired states.

@@ -1,4 +1,7 @@
-"""Configuration keys outside of clusters, each with a worse change and its finding, or a reason.
+"""Table of configuration keys outside clusters and what `review` finds in changes of them.
+
+Each key has a change for the worse and the finding of this change, or a reason why no finding is
+needed.
 
 A key is a path in `config/schema.json`, with `*` for a name that users choose.
 """
@@ -101,7 +104,9 @@ ENVIRONMENT_KEYS: Final[Mapping[str, Row]] = {
         {"denodo/stop_limit": 60}, "stop-limit-shorter", "continue for 900 -> 60 s"
     ),
     "solution_manager.cidrs": Worse(
-        {"solution_manager/cidrs": ["10.9.0.0/16"]}, "access-widened", "allows 10.9.0.0/16"
+        {"solution_manager/cidrs": ["10.9.0.0/16"]},
+        "access-widened",
+        "allows connections from 10.9.0.0/16",
     ),
     "solution_manager.host": Worse(
         {"solution_manager/host": GONE}, "solution-manager-removed", "sm.example.com -> none"
@@ -167,8 +172,10 @@ ENVIRONMENT_KEYS: Final[Mapping[str, Row]] = {
     "logs.retention_days": Worse(
         {"logs/retention_days": 1}, "logs-shorter", "are kept 90 -> 1 days", "logs"
     ),
-    "logs.kms_key": Worse({"logs/kms_key": GONE}, "encryption-key-removed", "AWS's key instead of"),
-    "logs.statements": Worse({"logs/statements": False}, "logs-off", "statements of users"),
+    "logs.kms_key": Worse(
+        {"logs/kms_key": GONE}, "encryption-key-removed", "AWS's key encrypts the data instead of"
+    ),
+    "logs.statements": Worse({"logs/statements": False}, "logs-off", "users' statements"),
     "tags": Harmless("for cost reports"),
     "accept": Harmless("the page names what it silences"),
     "permissions_boundary": Seeded("boundary removed"),

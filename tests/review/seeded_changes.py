@@ -102,7 +102,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {"services/jdbc": {"port": 9999, "node_port": 9989}},
         ("target-group-replaced (main: jdbc)",),
-        "connections through it end (Port 9999 -> 9989)",
+        "connections through the target group end (Port 9999 -> 9989)",
     ),
     "zone removed": Seed(
         "single",
@@ -144,13 +144,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {"denodo/tls": GONE, "services/web": GONE},
         ("tls-off (main: node1, main: node2, main: node3)",),
-        "without TLS",
+        "servers on the node have no TLS any more",
     ),
     "TLS of a service off": Seed(
         "single",
         {"services/web": {"port": 443, "node_port": 9443}},
         ("tls-off (main: web)",),
-        "TLS -> TCP: port 443 has no TLS",
+        "port 443 has no TLS any more: listener protocol TLS -> TCP",
     ),
     "scheme": Seed(
         "single",
@@ -162,13 +162,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/balancer/clients": ["0.0.0.0/0"]},
         ("access-from-anywhere (main: Denodo balancer)",),
-        "allows 0.0.0.0/0: tcp 443, tcp 9996, tcp 9999",
+        "allows connections from 0.0.0.0/0: tcp 443, tcp 9996, tcp 9999",
     ),
     "more clients": Seed(
         "single",
         {f"{CLUSTER}/balancer/clients": ["10.0.0.0/8", "192.168.0.0/16"]},
         ("access-widened (main: Denodo balancer)",),
-        "allows 192.168.0.0/16: tcp",
+        "allows connections from 192.168.0.0/16: tcp",
     ),
     "boundary removed": Seed(
         "single",
@@ -186,13 +186,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/balancer/deletion_protection": False},
         ("deletion-protection-off (main: load balancer)",),
-        "deletion protection of the load balancer is off",
+        "deletion protection of the load balancer is turned off",
     ),
     "deletion protection of the database off": Seed(
         "single",
         {f"{CLUSTER}/catalog/deletion_protection": False},
         ("deletion-protection-off (main: database)",),
-        "deletion protection of the database is off",
+        "deletion protection of the database is turned off",
     ),
     "final snapshot off": Seed(
         "single",
@@ -228,13 +228,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/catalog/kms_key": KEY},
         ("database-replaced (main: database)",),
-        "its data would be lost",
+        "the database's data would be lost",
     ),
     "health check to plain TCP": Seed(
         "single",
         {"services/jdbc": {"port": 9999, "health": {"protocol": "tcp"}}},
         ("health-check-weaker (main: jdbc)",),
-        "the health check only connects: HTTP -> TCP",
+        "the health check only opens a connection: HTTP -> TCP",
     ),
     "threshold of a health check": Seed(
         "single",
@@ -270,7 +270,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "watched",
         {"alarms/route53": False},
         ("alarm-removed (test-route53)",),
-        "the alarm no longer notifies",
+        "this alarm no longer notifies",
     ),
     "HAProxy's image": Seed(
         "haproxy",
@@ -313,13 +313,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "pair",
         {"failover/record": "other"},
         ("failover-name-changed (denodo.example.com)",),
-        "the names are now other.example.com",
+        "the present names are other.example.com",
     ),
     "cluster removed": Seed(
         "pair",
         {"clusters/spare": GONE, "failover": GONE},
         ("cluster-removed (spare)", "failover-name-changed (denodo.example.com)"),
-        "its nodes are removed: node1, node2",
+        "the cluster is removed, with its nodes: node1, node2",
     ),
     "HAProxy's maxconn": Seed(
         "haproxy",

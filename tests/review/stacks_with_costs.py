@@ -1,4 +1,4 @@
-"""Stacks with resources that AWS charges."""
+"""Stacks with resources that AWS charges for."""
 
 from typing import Any
 

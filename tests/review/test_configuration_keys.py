@@ -1,4 +1,4 @@
-"""Keys of the configuration: making a key worse has a finding, or a reason why there is none.
+"""Review of changes of configuration keys: each change for the worse has the expected finding.
 
 Two configurations are synthesised in this process: a base, and the base with all its keys made
 worse.
@@ -49,7 +49,7 @@ WORSE_CHANGES: Final = {
 }
 IN_BOTH_DIRECTIONS: Final = {
     *("haproxy-replaced", "database-interrupted"),
-    # Findings that the reverse change has, too: resources that it adds need permissions, and
+    # The reverse change has these findings, too: resources that it adds need permissions, and
     # stricter checks take longer to find some failures.
     *("iam-widened", "failure-worse"),
 }
@@ -147,10 +147,11 @@ def test_haproxy_without_tls_is_named(tmp_path: Path) -> None:
     assert [name[:2] for name in named(plain_nodes)] == [("tls-off", "test-spare: web-tls")]
     plain_clients = re.sub(r" ssl crt \S+ alpn \S+", "", plain_nodes)
     assert list(file_findings(pair, plain_clients, text)) == []
-    # HAProxy has ended no TLS before: it passes on the TLS between clients and nodes.
+    # HAProxy terminated no TLS before the change: it passed the TLS of clients through to the
+    # nodes.
     assert [name for name in named(plain_clients) if name[0] == "tls-off"] == []
     clients = [item.text for item in file_findings(pair, plain_nodes, plain_clients)]
-    assert clients == ["HAProxy no longer ends the TLS of clients: their connections have none"]
+    assert clients == ["connections from clients to HAProxy have no TLS any more"]
 
 
 def test_connections_that_haproxy_no_longer_ends_are_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The items of stacks that AWS charges, their sums, and the documented cost of the examples."""
+"""Items of stacks that AWS charges for, their sums, and the documented cost of the examples."""
 
 import json
 import re

@@ -82,7 +82,7 @@ class TestChange:
 
     def test_a_price_that_becomes_unknown(self) -> None:
         change = changed(ONE, [cluster("active", "m", "x")])
-        assert str(change.total) == "-73.00 (-50.0 %), and unknown prices"
+        assert str(change.total) == "-73.00 (-50.0 %), without items of unknown price"
         assert str(change.total.after) == "at least 73.02"
 
     def test_the_same_unknown_prices_do_not_matter(self) -> None:
@@ -112,7 +112,7 @@ class TestGate:
             parse_gate(f"wors,cost:{limit},access:+5%")
         assert "'wors' is not a category; " in str(error.value)
         assert "is not a limit such as +20%" in str(error.value)
-        assert "access has no limit" in str(error.value)
+        assert "access cannot have a limit" in str(error.value)
 
     @pytest.mark.parametrize(
         ("after", "limit", "names"),
@@ -137,8 +137,8 @@ class TestGate:
         change = changed(ONE, [cluster("active", "m", "m", "m", "x")])
         higher, unknown = cost_findings(change, Decimal(20))
         assert higher.text == (
-            "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), and unknown prices; "
-            "the limit is +20 %"
+            "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), without items of unknown "
+            "price; the limit is +20 %"
         )
         assert (
             "EC2 instance x, Linux on demand; `denodo-ha cost --online -c CONFIG`" in unknown.text
@@ -185,11 +185,12 @@ class TestPage:
         assert isinstance(sums, Table)
         assert sums.rows == (
             ("active", "146.02", "219.03", "+73.01 (+50.0 %)"),
-            ("All", "146.02", "219.03", "+73.01 (+50.0 %)"),
+            ("Total", "146.02", "219.03", "+73.01 (+50.0 %)"),
         )
         assert isinstance(items, Table)
         assert isinstance(basis, Paragraph)
         assert basis.text.startswith("List prices of 2026-09-25 to 2026-09-25 for 730 hours")
+        assert "`denodo-ha cost -c CONFIG` lists each item" in basis.text
 
     def test_no_change(self) -> None:
         first, *_ = cost_blocks(changed(ONE, ONE))

@@ -96,10 +96,10 @@ class TestCommand:
         assert "EC2 instance m7i.xlarge, Linux on demand 1 0.2415 a hour 176.30" in lines
         assert "EBS disk gp3, GB 100 unknown unknown" in lines
         assert (
-            "DNS queries by use per million; those for alias records of AWS resources are free"
+            "DNS queries by use per million; queries for alias records of AWS resources are free"
             in lines
         )
-        assert "All: at least 196.51 USD a month of 730 hours, on demand" in lines
+        assert "Total: at least 196.51 USD a month of 730 hours, on demand" in lines
         assert "Elastic Load Balancing Pricing (2025-06-05)" in done.stdout
 
     def test_json(self, folder: Path) -> None:
@@ -139,7 +139,7 @@ class TestCommand:
         done = self.run("--update", good, "--update", file)
         assert done.exit_code == exit_codes.FAILED
         assert "x.json: " in done.stderr
-        assert "The prices are as before" in done.stderr
+        assert "The prices were not changed" in done.stderr
         assert (folder / "config/prices.json").read_bytes() == before
 
     def test_online(self, folder: Path) -> None:
@@ -182,9 +182,9 @@ class TestCommand:
         ("arguments", "message"),
         [
             ([], "nothing to price"),
-            (["a", "b"], "give one configuration, or folders"),
+            (["a", "b"], "give only one configuration, or folders"),
             (["cdk.out", "--online", "--price-list", "http://x"], "is not an address with https"),
-            (["--update", "none.json"], "none.json: is not a file"),
+            (["--update", "none.json"], "none.json is not a file"),
             (["none.json"], "none.json"),
             (["-c", "none"], "none"),
             (["wrong.yaml"], "wrong.yaml:1:1: nmae: "),

@@ -69,7 +69,7 @@ def test_parts_in_their_order() -> None:
     assert headings == [
         *("4 findings to look at", "What gets worse", "Nodes, load balancers and databases"),
         *("Access that widens", "Protections turned off", "Topology"),
-        *("Afterwards, in this order", "Every difference of the templates"),
+        *("Afterwards, in this order", "All differences of the templates"),
     ]
     assert [text for tag, text in document.texts if tag == "h1"] == ["Review of prod"]
     # Each section is labelled by its heading, and the table of contents links to each section.
@@ -167,7 +167,7 @@ def test_marks_and_lines_of_the_difference_are_words_too() -> None:
     # The page describes the picture in words if Graphviz has drawn none.
     assert "<li>NLB (new) in active: 9999.</li>" in text
     assert "<li>clients; leads to NLB (new).</li>" in text
-    marks = "to the nodes. What differs from the base is marked with (new), (changed) or (removed)."
+    marks = "to the nodes. Differences from the base are marked with (new), (changed) or (removed)."
     assert marks in html_page(page, svg(PICTURE, "t"))
     unmarked = replace(review_of(), picture=Picture((), PICTURE.boxes[:1], ()))
     assert marks not in drawn(page_of(unmarked, "", ()))

@@ -54,7 +54,7 @@ def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:
     changes.append(Change("main", "node4", Effect.RESTART, ("InstanceType a -> b",)))
     effects = DeployEffects(changes, (), (), (), is_changed=True)
     page = markdown_page(page_of(review_of(effects=effects), "", ()))
-    assert "A deploy does not touch these: main: node1, node2, node3." in page
+    assert "A deploy does not change main: node1, node2, node3." in page
     # No effect needs a step after the deploy, so the table has no column for such steps.
     assert "| Cluster | Node | Deploy | Because |\n" in page
     assert "| main | node4 | restart | InstanceType a -> b |" in page
@@ -119,10 +119,10 @@ def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
     assert text.rstrip().endswith("</details>")
     sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
     for title, words in {
-        "What gets worse": "… `denodo-ha review --html FILE -c CONFIG` has all.",
-        "Access that widens": "more: `denodo-ha review --html FILE -c CONFIG` has all.",
+        "What gets worse": "… `denodo-ha review --html FILE -c CONFIG` writes the whole page.",
+        "Access that widens": "more: `denodo-ha review --html FILE -c CONFIG` writes the whole",
         "Topology": "The picture is too large",
-        "Every difference of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
+        "All differences of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
     }.items():
         assert words in sections[title]
     # A table that is cut ends with the number of rows that are left out.
@@ -141,7 +141,8 @@ def test_shares_are_fair(lengths: list[int], total: int) -> None:
     assert sum(shares) <= total
     assert all(share <= length for share, length in zip(shares, lengths, strict=True))
     cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
-    # No part is cut to less than the length of a part that is not cut.
+    # Each cut part is as long as the longest part of the page (or one character shorter), so only
+    # the longest parts are cut.
     assert not cut or min(cut) >= max(shares) - 1
     assert not cut or sum(shares) > total - len(lengths)
 
@@ -160,7 +161,7 @@ BLOCKS = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.lists(BLOCKS, max_size=3), max_size=9))
 def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None:
     sections = tuple(Section(f"Part {n}", tuple(blocks)) for n, blocks in enumerate(contents))
@@ -173,8 +174,8 @@ def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None
 def test_foreign_texts_stay_texts() -> None:
     page = markdown_page(hostile_page())
     assert all(line.isprintable() for line in page.split("\n"))
-    # The fence around the differences is longer than any fence in their text, so they cannot end
-    # it.
+    # The fence around the differences is longer than any fence in the differences, so the text of
+    # the differences cannot end the fence.
     outside, _, folded = page.partition("<details>")
     assert folded.startswith("<summary>cdk diff</summary>\n\n````\n")
     for forged in ("\n# forged", "<script>", "</details>", "<img"):

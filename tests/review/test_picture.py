@@ -193,4 +193,4 @@ def test_the_command(assembly_of: AssemblyOf, tmp_path: Path) -> None:
     empty.write_text(json.dumps({"Resources": {}}))
     refused = run(str(empty))
     assert refused.exit_code == 2
-    assert "there is no picture" in " ".join(refused.stderr.split())
+    assert "has a load balancer or an instance to draw" in " ".join(refused.stderr.split())

@@ -100,7 +100,7 @@ def test_a_condition_removed_and_a_refusal_removed() -> None:
 
 
 def test_the_code_of_a_node_program_is_no_access(assembly_of: Callable[[str], Assembly]) -> None:
-    """A new version of a program changes the hash in a policy's resource, and opens nothing."""
+    """A new version of a program changes the hash in a policy's resource, and widens no access."""
     ((name, before), *_) = assembly_of("shared-catalog").templates.items()
     text = json.dumps(before)
     (program,) = {

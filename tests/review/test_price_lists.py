@@ -191,7 +191,10 @@ class TestOfferFiles:
             (b"{}", "formatVersion v1.0 or offerCode is missing"),
             (written(offer("AmazonEC2", disk())) + b"{}", "text follows the end"),
             (written(offer("AmazonEC2", disk()) | {"formatVersion": "v9"}), "formatVersion v1.0"),
-            (written(offer("AmazonSQS", disk())), "AmazonSQS has no prices of these stacks"),
+            (
+                written(offer("AmazonSQS", disk())),
+                "the prices of AmazonSQS, which this project does not use",
+            ),
             (written(offer("AmazonEC2")), "no on-demand price in USD"),
             (
                 written(offer("AmazonEC2", disk() | {"dimensions": [dimension("1", "0", "CNY")]})),
@@ -214,7 +217,7 @@ class TestOfferFiles:
         monkeypatch.setattr(offer_file, "_LARGEST_ENTRY", 9_000)
         assert read_offer(io.BytesIO(content)).prices
         monkeypatch.setattr(offer_file, "_LARGEST_ENTRY", 2_000)
-        with pytest.raises(OfferFileError, match="not a price list file in JSON, from"):
+        with pytest.raises(OfferFileError, match="not a price list file in JSON: the error is at"):
             read_offer(io.BytesIO(content))
 
     @pytest.mark.parametrize("endless", [b" ", b'"' + b"a" * 99])
@@ -260,11 +263,14 @@ class TestUsersFile:
         ("content", "message"),
         [
             ("", "prices.json"),
-            ("[]", "its format is not 1"),
-            ('{"format": 2}', "its format is not 1"),
-            ('{"format": 1, "currency": "EUR", "sources": []}', "currency is not USD"),
-            ('{"format": 1, "currency": "USD", "sources": [{}]}', "unexpected form"),
-            ('{"format": 1, "currency": "USD", "sources": 3}', "unexpected form"),
+            ("[]", "the value of `format` is not 1"),
+            ('{"format": 2}', "the value of `format` is not 1"),
+            (
+                '{"format": 1, "currency": "EUR", "sources": []}',
+                "the value of `currency` is not USD",
+            ),
+            ('{"format": 1, "currency": "USD", "sources": [{}]}', "no valid form"),
+            ('{"format": 1, "currency": "USD", "sources": 3}', "no valid form"),
             *(
                 (
                     (

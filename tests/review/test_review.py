@@ -182,7 +182,7 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("file", "message"),
-        [("", "it is a folder"), ("none/review.html", "there is no folder")],
+        [("", "is a folder"), ("none/review.html", "which is not a folder")],
     )
     def test_an_html_file_that_cannot_be_written(
         self, folders: tuple[str, str], tmp_path: Path, file: str, message: str
@@ -195,14 +195,14 @@ class TestCommand:
         monkeypatch.setattr(review_command, "_differences", lambda _: [])
         done = self.run(*folders, "--format", "json", "--html", "/dev/full")
         assert done.exit_code == exit_codes.FAILED
-        assert "it cannot be written: No space left on device" in " ".join(done.stderr.split())
+        assert "cannot be written: No space left on device" in " ".join(done.stderr.split())
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             ([], "nothing to compare"),
             (["a"], "one folder cannot be compared"),
-            (["a", "b", "--base", "main"], "--base REV: not together with two folders"),
+            (["a", "b", "--base", "main"], "--base cannot be given with two folders"),
             (
                 ["a", "b", "--fail-on", "money"],
                 "'money' is not a category; the categories are: worse",
@@ -243,7 +243,7 @@ def test_a_shallow_clone_and_no_clone(tmp_path: Path) -> None:
     git("clone", "--quiet", "--depth", "1", f"file://{tmp_path}/whole", "shallow")
     with pytest.raises(UsageError, match=r"the clone is shallow: `git fetch --unshallow`"):
         commit_of("HEAD^1", tmp_path / "shallow")
-    with pytest.raises(UsageError, match=r"'nope'; name another one [^;]*$"):
+    with pytest.raises(UsageError, match=r"'nope'; name another revision [^;]*$"):
         commit_of("nope", tmp_path / "whole")
     with pytest.raises(UsageError, match=r"not a clone .*; give two folders of cdk synth"):
         commit_of("HEAD", tmp_path)
@@ -254,7 +254,7 @@ class TestEventOrders:
     def compared(flaw: Callable[[Templates], Any] | None, *, before: bool = False) -> Any:
         """Compare the outcomes of sound templates with those of templates that have a flaw.
 
-        With `before`, both have the flaw; None: neither has one.
+        With `before`, both templates have the flaw. If `flaw` is None, neither has a flaw.
         """
         base, new = two_clusters("alias"), two_clusters("alias")
         for templates in (new, base) if before else (new,):
@@ -269,7 +269,8 @@ class TestEventOrders:
     def test_an_order_that_leads_to_a_dead_cluster(self) -> None:
         compared = self.compared(self.unwatched)
         (found,) = [item for item in compared.findings if item.name == "event-order-worse"]
-        assert found.text.startswith("not any more: DNS never answers a side that does not serve")
+        text = "no longer true: DNS never answers with a cluster that does not serve"
+        assert found.text.startswith(text)
         assert "Shortest order: at the start DNS answers site-a; " in found.text
         assert "there are orders after which DNS answers wrongly" in compared.compared[1]
 
@@ -295,7 +296,7 @@ class TestEventOrders:
         whole = self.compared(None)
         assert whole.findings == ()
         assert whole.compared[1].startswith("Searched: every order of failures, repairs")
-        assert whole.compared[1].endswith("none of them makes DNS answer wrongly.")
+        assert whole.compared[1].endswith("after each of these orders, DNS answers correctly.")
         monkeypatch.setattr(outcome_findings, "MOST_STATES", 20)
         assert "the shortest orders" in self.compared(None).compared[1]
         (result,) = search_orders(model(two_clusters("alias")), states_per_name=20)
@@ -309,4 +310,5 @@ def test_nodes_that_stop_together_have_their_cluster() -> None:
     nodes = [Change(cluster, node, Effect.RESTART) for cluster in "ab" for node in ("n1", "n2")]
     effects = DeployEffects(nodes, (), (), (), is_changed=True)
     (first, *_) = next_steps(effects, "prod", removed=(), findings=())
-    assert first.why.startswith("n1, n2 of a; n1, n2 of b would stop serving at once")
+    nodes_of_both = "without pins, n1, n2 of a; n1, n2 of b would stop serving at the same time"
+    assert first.why.startswith(nodes_of_both)

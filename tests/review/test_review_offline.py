@@ -14,8 +14,9 @@ from tests.support.git_clone import TIMEOUT, Repository
 
 pytestmark = pytest.mark.long
 
-# Script in place of the CDK CLI: it records each run. A synthesis begins only when a second one has
-# started, so the test fails if a review synthesises its two revisions one after the other.
+# Script in place of the CDK CLI: it records each run. A synthesis begins only when a second
+# synthesis has started, so the test fails if a review synthesises its two revisions one after the
+# other.
 CDK = """\
 #!/bin/sh
 echo "$1" >>"$RUNS"

@@ -70,11 +70,11 @@ def test_the_drill_shows_what_ec2_does(templates: Mapping[str, Template]) -> Non
     notes = [note for note in drill(templates).model.notes if " another host" in note]
     assert len(notes) == 3
     assert "by simplified automatic recovery (node3)" in notes[0]
-    assert "by an alarm that recovers it (node1)" in notes[1]
-    assert "the type has no recovery (node2)" in notes[2]
+    assert "by a CloudWatch alarm with the recover action (node1)" in notes[1]
+    assert "the instance type has no recovery (node2)" in notes[2]
     without = copy.deepcopy(dict(templates))
     for id_, resource in templates[STACK]["Resources"].items():
         if resource.get("Properties") in alarms(templates[STACK]).values():
             del without[STACK]["Resources"][id_]
     notes = [note for note in drill(without).model.notes if " another host" in note]
-    assert "the type has no recovery (node1, node2)" in notes[1]
+    assert "the instance type has no recovery (node1, node2)" in notes[1]

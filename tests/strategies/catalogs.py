@@ -13,7 +13,8 @@ _MUST = ("scheduler", "data-catalog")
 def shared(draw: Draw, data: Data) -> Data:
     """Draw `catalog` and `exports` of each cluster.
 
-    Clusters of several nodes must have `catalog` if a named server must share its metadata.
+    Clusters of several nodes get `catalog` if `denodo.servers` has a server that must share its
+    metadata.
     """
     denodo = data["denodo"]
     named = denodo.get("servers", [])

@@ -14,7 +14,10 @@ _SECRET_NAMES = ("one", "denodo/a.b+c=d@e_f-g", "x" * 512)
 
 @st.composite
 def denodos(draw: Draw, version: str, clusters: Data, services: Data) -> Data:
-    """Draw the settings of `denodo`, with servers for all services; may add checks to services."""
+    """Draw the settings of `denodo`, with servers for all services.
+
+    A service without its server, which is only possible for the Scheduler, gets a TCP check.
+    """
     denodo: Data = {"version": version}
     if draw(st.integers(0, 5)) == 0:
         return {**denodo, "program": False}
@@ -38,7 +41,7 @@ def denodos(draw: Draw, version: str, clusters: Data, services: Data) -> Data:
 
 @st.composite
 def _options(draw: Draw) -> Data:
-    """Draw a heap size or options of the servers."""
+    """Draw a heap size, JVM options of the servers, both or neither."""
     options = st.sampled_from(JVM_OPTIONS)
     jvm = st.fixed_dictionaries({}, optional={"web": options, "scheduler": options})
     match draw(st.sampled_from(["", "heap", "jvm", "both"])):
@@ -56,7 +59,7 @@ def _options(draw: Draw) -> Data:
 def _servers(draw: Draw, version: str, services: Data) -> Data:
     """Draw the servers that provide the services.
 
-    If the Scheduler is not among them, its service gets a TCP check.
+    If the Scheduler is not among the servers, its service gets a TCP check.
     """
     needed: list[str] = ["vdp"]
     known = WEB_SERVERS if version != "7.0" else (WEB_SERVERS[0], *WEB_SERVERS[2:])
@@ -96,7 +99,7 @@ def _tls(draw: Draw, clusters: Data) -> Data:
 
 @st.composite
 def secrets(draw: Draw, clusters: Data) -> Any:
-    """Draw a secret for each cluster, or one for all if there is one cluster."""
+    """Draw a map from clusters to secrets, or only the secret if there is a single cluster."""
     name = draw(st.sampled_from(_SECRET_NAMES))
     arns = by_cluster(clusters, "secretsmanager", f"secret:{name}-AbCdEf")
     is_bare = len(arns) == 1 and draw(st.booleans())

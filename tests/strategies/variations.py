@@ -132,7 +132,7 @@ def no_common_machine(data: Data) -> None:
 
 
 def neighbour(data: Data) -> None:
-    """Add a copy of the cluster `c0` under another name, which takes no part in a failover."""
+    """Add a copy of the cluster `c0` under another name; the copy takes no part in a failover."""
     twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
     twin["balancer"].pop("addresses", None)
     # The new cluster has the node names of c0, and a hosted zone cannot contain a name twice. So
@@ -222,8 +222,9 @@ def defaults_written_out(data: Data) -> None:
         components = [
             cluster.get("catalog", {}).get("components", ()) for cluster in _clusters(data)
         ]
-        # If a configuration names `servers`, it keeps them. Several nodes with a Data Catalog must
-        # share a metadata database, so set `servers` only if they do.
+        # A value of `servers` in the configuration is kept. Nodes with a Data Catalog must share a
+        # metadata database, so set `servers` only if the Data Catalog of each cluster uses such a
+        # database.
         if all("data-catalog" in component for component in components):
             data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
         if not any("vdp" in component for component in components) and not _exporting(data):

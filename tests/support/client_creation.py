@@ -9,6 +9,9 @@ import botocore.client
 import botocore.hooks
 import botocore.loaders
 import botocore.session
+import botocore.useragent
+import moto.core.errors
+import moto.core.responses
 import pytest
 
 _original = vars(botocore.client.ClientCreator)["_create_client_class"]
@@ -18,6 +21,9 @@ _classes: dict[str, Any] = {}
 _models: dict[tuple[str, str | None], Any] = {}
 _event_names: dict[str, str] = {}
 _accepts_kwargs: Callable[[Any], Any] = cache(vars(botocore.hooks)["accepts_kwargs"])
+_method_names = cache(vars(moto.core.responses)["method_names_from_class"])
+_error_lookups = moto.core.errors.ErrorLookupFactory()
+_sanitized = cache(vars(botocore.useragent)["sanitize_user_agent_string_component"])
 
 
 @cache
@@ -58,9 +64,14 @@ def keep_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A test creates several sessions. Each would load the descriptions again, would build the class
     of each client again (700 methods for EC2), and would inspect each event's name and handlers.
+    moto would inspect all methods of a service in each call, which is a quarter of the call's time,
+    and all errors of a service for each error.
     """
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
     monkeypatch.setattr(botocore.client.ClientCreator, "_create_client_class", _client_class)
     monkeypatch.setattr(botocore.client.ClientCreator, "_load_service_model", _service_model)
     monkeypatch.setattr(botocore.hooks.EventAliaser, "_alias_event_name", _event_name)
     monkeypatch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
+    monkeypatch.setattr(botocore.useragent, "sanitize_user_agent_string_component", _sanitized)
+    monkeypatch.setattr(moto.core.responses, "method_names_from_class", _method_names)
+    monkeypatch.setattr(moto.core.errors, "ErrorLookupFactory", lambda: _error_lookups)

@@ -1,4 +1,4 @@
-"""A Python for tests of systems that deny namespaces, as containers do: by the kernel's limit."""
+"""Python for tests of systems that deny namespaces, as containers do, by a limit of the kernel."""
 
 from pathlib import Path
 

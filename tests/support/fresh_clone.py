@@ -1,6 +1,7 @@
 """A fresh clone of the working tree, in which documented commands run as a new user types them.
 
-The packages are those of this clone: `make setup` in the new one finds them and does nothing.
+The packages are those of this clone: `make setup` in the new clone finds these packages and
+installs nothing.
 """
 
 import filecmp

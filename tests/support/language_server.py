@@ -19,7 +19,7 @@ _ANSWER_S: Final = 120
 
 
 class YamlLanguageServer:
-    """The server as a process, which ends with the block."""
+    """The server as a process, which ends with the `with` block."""
 
     def __init__(self, folder: Path) -> None:
         """Start the server for a folder."""

@@ -62,7 +62,7 @@ def _instances(template: Template) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _of_generation(template: Template, node: str, generation: int) -> Template:
-    """Return a template with the instance of a node in a generation."""
+    """Return the template with a node's instance renamed to the logical id of a generation."""
     old = logical_ids(template)[node]
     first = re.sub(r"G[0-9]+$", "", old)
     new = names.instance_of_generation(first, generation)

@@ -1,4 +1,4 @@
-"""Each worker of a test run imports all test files, and begins with a different one."""
+"""Each worker of a test run imports all test files, and begins with a different file."""
 
 from pathlib import Path
 

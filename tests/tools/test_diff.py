@@ -73,9 +73,7 @@ def test_changed_new_moved_and_gone_stacks(repository: Repository) -> None:
         "": against_head[""],
         "denodo-active": f"New: 2 resources in {IRELAND}\n",
         "denodo-new": f"New: 2 resources in {LONDON}\n",
-        "denodo-topic": (
-            f"Moves from {IRELAND} to {LONDON}, where it is created again: 1 resource\n"
-        ),
+        "denodo-topic": (f"Moved from {IRELAND} to {LONDON}, and created again: 1 resource\n"),
         "denodo-old": f"Gone: 2 resources in {IRELAND}\n\n",
     }
 
@@ -108,8 +106,8 @@ def test_unknown_revision(repository: Repository) -> None:
     done = repository.diff("--base", "nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "make diff: git does not know the revision 'nope'; name another one (BASE=REVISION for "
-        "make, --base REVISION for denodo-ha review)\n"
+        "make diff: git does not know the revision 'nope'; name another revision (BASE=REVISION "
+        "for make, --base REVISION for denodo-ha review)\n"
     )
 
 

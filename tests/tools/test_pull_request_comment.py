@@ -156,8 +156,8 @@ class TestComment:
         ("changes", "message"),
         [
             ({"GITHUB_TOKEN": ""}, "GITHUB_TOKEN is not set"),
-            ({"PULL_REQUEST": "7/../8"}, "are not a pull request"),
-            ({"GITHUB_REPOSITORY": "o/n/../x"}, "are not a pull request"),
+            ({"PULL_REQUEST": "7/../8"}, "do not name a pull request"),
+            ({"GITHUB_REPOSITORY": "o/n/../x"}, "do not name a pull request"),
             ({"GITHUB_API_URL": "http://example.com"}, "is not an address with https://"),
             ({"GITHUB_API_URL": "http://127.0.0.1:1"}, "no answer in JSON"),
         ],

@@ -46,7 +46,8 @@ record = Record(System(folder=Path(sys.argv[1]), machine=Path(sys.argv[2])))
 print(json.dumps([record.show(), record.applied.hash, record.metadata_confirmed,
                   record.logins, record.exported["reason"], record.was_signalled]))
 """
-"""Scripts for an archived revision: it has the module names of the first archive."""
+"""Scripts that import modules of an archived revision, by the modules' names in the first
+archive."""
 
 
 def _desired_states(templates: dict[str, Template]) -> Iterator[str]:

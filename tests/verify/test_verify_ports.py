@@ -45,7 +45,8 @@ def test_open(
 ) -> None:
     """An open connection is sufficient, since a server may wait for the client's first message."""
     if codes:
-        # The server closes the connection, so wait for this rather than for a timeout.
+        # The server closes the connection. Set a long timeout, so that the probe sees the end of
+        # the connection first.
         monkeypatch.setattr(connection, "_ACCEPT_S", LONG_S)
     with scripted(talk) as port:
         found = asked(tmp_path, "other", port)

@@ -70,7 +70,7 @@ def test_without_tls(plain: Postgres, tmp_path: Path) -> None:
 def test_with_tls_of_somebody_unknown(encrypted: Postgres, tmp_path: Path) -> None:
     """The certificate is not trusted.
 
-    This is only a note, as drivers do not verify it by default.
+    The finding is only a note, as drivers do not verify certificates by default.
     """
     found = odbc(tmp_path, encrypted.port)
     assert found.codes(StepState.WRONG) == set()

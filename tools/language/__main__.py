@@ -49,7 +49,7 @@ def misspelled(files: Sequence[Path]) -> list[str]:
         )
     # Node.js also ends with 1, for example if cspell is not installed.
     if done.returncode > 1 or (done.returncode and not done.stdout.strip()):
-        sys.exit(f"cspell failed; `make dev` installs it: {done.stderr}{done.stdout}")
+        sys.exit(f"cspell failed; `make dev` installs cspell: {done.stderr}{done.stdout}")
     lines = [line.replace(f"{folder}/", "", 1) for line in done.stdout.splitlines()]
     return [line.replace(".txt:", ":", 1) for line in lines if line.strip()]
 

@@ -114,7 +114,7 @@ class Cdk:
             try:
                 with killed_with_this_process(process.pid):
                     output, error = process.communicate(timeout=timeout)
-            except BaseException:  # Also on Ctrl-C: the CLI must not outlive this process.
+            except BaseException:  # Also on Ctrl-C, the CLI must not outlive this process.
                 process.kill()
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, output, error)

@@ -35,7 +35,7 @@ def killed_with_this_process(pid: int) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the end of the process that started this one, and kill the processes below PID.
+    """Wait for the end of the process that started this process; then kill PID and all below PID.
 
     Nothing is killed if that process has sent `_DONE`, because its command has ended.
     """

@@ -47,7 +47,7 @@ Resource = tuple[str, str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prerequisite:
-    """One resource that must exist, with its properties according to the configuration."""
+    """A resource that must exist, with its properties according to the configuration."""
 
     account: str
     region: str

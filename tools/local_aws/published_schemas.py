@@ -12,8 +12,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
 FILE = Path(__file__).parent / "emulator/cloudformation/schemas.json"
 REGION = "us-east-1"
 
@@ -72,6 +70,9 @@ TYPES = (
 
 def reduced_schemas() -> dict[str, Any]:
     """Return the part of each type's schema that the server checks."""
+    # The import takes more than half a second, and every worker of the tests imports this module.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - takes long
+
     schemas = {}
     for kind in TYPES:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema

@@ -149,7 +149,7 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
                 process.returncode = 0
                 return server
             time.sleep(_POLL_S)  # Poll: the server does not signal that it is ready.
-    except BaseException:  # Also on Ctrl-C: no record names the process yet.
+    except BaseException:  # Also on Ctrl-C, end the server: no record has its process id yet.
         _end_child(process)
         raise
     output = paths.log.read_bytes()[log_start:].decode(errors="replace").strip()

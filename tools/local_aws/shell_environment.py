@@ -29,7 +29,7 @@ exec {command} "$@"
 def write_commands(paths: Paths) -> Path:
     """Write the commands of this clone into a folder that is added to PATH.
 
-    They are node, npx, cdk, denodo-ha, and `java-client` for a client's network.
+    The commands are node, npx, cdk, denodo-ha, and `java-client` for a client's network.
     """
     folder = paths.folder / "bin"
     folder.mkdir(parents=True, exist_ok=True)

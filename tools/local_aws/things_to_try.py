@@ -66,7 +66,7 @@ def things_to_try(
     if not nodes_run:
         return [shell, last]
     if environment.failover is None and len(nodes) <= _FEW_NODES:
-        # Another command than a drain: while one of two nodes is lost, a drain of the other node is
+        # Do not suggest a drain: while one of two nodes is lost, a drain of the other node is
         # refused.
         last = Thing(
             f"make local-node{option} NODE={node} DO=start", "bring the lost node back into service"

@@ -15,33 +15,33 @@ public interface: a change of one is in [CHANGELOG](../../CHANGELOG.md). `NODE`,
 
 CLUSTER: Final = {
     names.BALANCER_DNS_NAME: "DNS name of the load balancer",
-    names.BALANCER_HOSTED_ZONE_ID: "hosted zone of that name, for alias records",
+    names.BALANCER_HOSTED_ZONE_ID: "hosted zone of the load balancer's DNS name, for alias records",
     names.JDBC_URL: "URL for JDBC clients; in the failover stack with the failover name",
     names.ODBC_ENDPOINT: "host and port for ODBC clients",
     names.WEB_URL: "URL of the service `web`",
-    names.NODE_ADDRESS: "address of a node without a load balancer",
+    names.NODE_ADDRESS: "address of a node, in a cluster without a load balancer",
     names.NODE_ID_PREFIX + "NODE": "instance id of a node",
     "NodeNameNODE": "DNS name of a node, which remains when the instance is replaced",
     names.NODE_DOCUMENT: "SSM document whose actions operate the nodes",
     names.NODE_OPERATOR_POLICY_ARN: "IAM policy for operators of the nodes",
     names.SOLUTION_MANAGER_POLICY_ARN: "IAM policy for the scripts of the Solution Manager",
-    names.URGENT_TOPIC: "SNS topic of what needs an operator at once",
-    names.NOTICE_TOPIC: "SNS topic of what can wait until the morning",
+    names.URGENT_TOPIC: "SNS topic of alarms that need an operator at once",
+    names.NOTICE_TOPIC: "SNS topic of alarms that can wait until the next morning",
     names.HEALTH_CHECK_ID: "Route 53 health check that follows the alarm on healthy nodes",
     names.ALIVE_CHECK_ID: "Route 53 health check that follows the alarm on a silent load balancer",
     names.HAPROXY_DOCUMENT: "SSM document whose actions operate the HAProxy instances",
     names.HAPROXY_ROTATION_DOCUMENT: "SSM document that takes nodes out on the HAProxy instances",
     names.HAPROXY_FLEET: "Auto Scaling group of the HAProxy instances",
     names.BALANCER_SECURITY_GROUP_ID: "security group of the load balancer, for existing instances",
-    names.ALB_SECURITY_GROUP_ID: "security group of the Application Load Balancer, likewise",
-    names.HAPROXY_SECURITY_GROUP_ID: "security group of the HAProxy instances, likewise",
+    names.ALB_SECURITY_GROUP_ID: "security group of the Application Load Balancer, as above",
+    names.HAPROXY_SECURITY_GROUP_ID: "security group of the HAProxy instances, as above",
     names.NODES_SECURITY_GROUP_ID: "security group of the nodes, for the metadata database",
     names.VPC_ID: "created VPC, for the metadata database",
     "NodeSubnetZONE": "created subnet of the nodes in a zone, for the metadata database",
 }
 FAILOVER: Final = {
     names.ENDPOINT: "the failover name",
-    names.HOSTED_ZONE_ID: "hosted zone with its records",
+    names.HOSTED_ZONE_ID: "hosted zone with the failover records",
     names.OPERATOR_POLICY_ARN: "IAM policy for operators who fail over",
     names.CLUSTER_OF_ROLE["Primary"]: "name of the primary cluster",
     names.REGION_OF_ROLE["Primary"]: "region of the primary cluster",
@@ -50,7 +50,9 @@ FAILOVER: Final = {
     names.CHECK_ID_OF_ROLE[
         "Primary"
     ]: "health check of the primary's record, for alarms and dashboard",
-    names.CHECK_ID_OF_ROLE["Secondary"]: "health check of the secondary's record, likewise",
+    names.CHECK_ID_OF_ROLE[
+        "Secondary"
+    ]: "health check of the secondary's record, for alarms and dashboard",
     names.SWITCH_NAMESPACE: "namespace of the switch's metric, if it is not the default",
     names.SWITCH_CHECK_ID: "health check of the switch",
 }
@@ -85,8 +87,8 @@ TAGS: Final = {
 
 _STACKS = (
     (names.cluster_stack, "a cluster"),
-    (names.catalog_stack, "its metadata database and the bucket of exports"),
-    (names.export_copy_stack, "copies of its exports, in the other region"),
+    (names.catalog_stack, "the cluster's metadata database and the bucket of its exports"),
+    (names.export_copy_stack, "copies of a cluster's exports, in the region of the other cluster"),
 )
 _ENVIRONMENT_STACKS = (
     (names.failover_stack, "the failover: records, health checks, the switch"),

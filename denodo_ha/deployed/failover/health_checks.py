@@ -127,7 +127,7 @@ def _read(
             reason = f"port {config.get('Port')} of {host}: {reason}"
     if not config.get("Disabled"):
         return Route53Check(check_id, kind, state, reason, children, alarm=alarm_state)
-    reason = "it is disabled, so Route 53 treats it as healthy"
+    reason = "the health check is disabled, so Route 53 treats the check as healthy"
     return Route53Check(check_id, kind, HEALTHY, reason, children, disabled=True)
 
 
@@ -158,7 +158,7 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
         _ = response["HealthCheckObservations"]
     statuses = _statuses(response)
     if not statuses:
-        return UNKNOWN, "no checker has reported yet"
+        return UNKNOWN, "no health checker of Route 53 has reported yet"
     passed = sum(status.startswith("Success") for status in statuses)
     # The rule of Route 53 (AWS, How Amazon Route 53 determines whether a health check is healthy).
     if passed * 100 > HEALTHY_CHECKERS_PERCENT * len(statuses):
@@ -187,7 +187,7 @@ def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> tuple[str, str]:
     """Return the state of an alarm, empty if it is not known, and a text about the alarm."""
     if not alarm:
         return "", ""
-    where = f"its alarm in {alarm['Region']}"
+    where = f"the check's alarm in {alarm['Region']}"
     try:
         with translated_errors():
             client = aws.client("cloudwatch", alarm["Region"])
@@ -198,7 +198,7 @@ def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> tuple[str, str]:
     except AwsError as error:
         return "", f"{where} is unknown: {error}"
     if not states:
-        return "", f"{where} is gone: {alarm['Name']}"
+        return "", f"{where} does not exist: {alarm['Name']}"
     state, since = states[0]
     when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
     return str(state), f"{where} is {state}{when}"

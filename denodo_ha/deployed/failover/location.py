@@ -88,8 +88,8 @@ class FailoverLocation:
                 return role
         primary, secondary = (self.clusters[role].name for role in ROLES)
         message = (
-            f"{self.environment} does not fail over to {name}; its primary is {primary}, its "
-            f"secondary {secondary}"
+            f"environment {self.environment} does not fail over to {name}; its primary is "
+            f"{primary}, its secondary is {secondary}"
         )
         raise UsageError(message)
 
@@ -113,12 +113,15 @@ def locate_failover(
     if config is None:
         return _discovered(aws, str(environment), regions)
     if regions:
-        raise UsageError("--region is for --environment; the configuration names the regions")
+        raise UsageError(
+            "--region can be used only with --environment; with -c, the configuration names the "
+            "regions"
+        )
     return _configured(load_configuration(config))
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
-    """Return the failover of a located environment, None if it has none.
+    """Return the failover of a located environment, None if the environment has no failover.
 
     Raises:
         NotFound: The stack of the failover is not deployed.
@@ -135,7 +138,10 @@ def _configured(loaded: Loaded) -> FailoverLocation:
     environment = loaded.environment
     failover = environment.failover
     if failover is None:
-        message = f"{environment.name} has no failover: its configuration has no such key"
+        message = (
+            f"environment {environment.name} has no failover: its configuration has no key "
+            "`failover`"
+        )
         raise UsageError(message)
     account = failover_plan.stack_account(environment, failover)
     pair: dict[Role, str] = {PRIMARY: failover.primary, SECONDARY: failover.secondary}
@@ -169,9 +175,9 @@ def with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocati
         raise
     except AwsError as error:
         warning = (
-            f"stack {stack} cannot be read ({error}), so the switch is taken to be in namespace "
-            f"{location.switch_namespace}, as the configuration says; if another one is deployed, "
-            "a datapoint there has no effect"
+            f"stack {stack} cannot be read ({error}), so this command uses the namespace of the "
+            f"switch's metric in the configuration, {location.switch_namespace}; if the deployed "
+            "switch has another namespace, a datapoint of this command has no effect"
         )
         return replace(location, switch_warning=warning)
     return replace(location, switch_namespace=_switch_namespace(outputs), is_deployed=True)
@@ -202,8 +208,8 @@ def require_account(aws: Aws, location: FailoverLocation) -> None:
     if account != location.account:
         message = (
             f"the failover of {location.environment} is in account {location.account}, and these "
-            f"credentials are of {account}: name a profile of {location.account} with --profile; "
-            "nothing was changed"
+            f"credentials are of account {account}: name a profile of {location.account} with "
+            "--profile; nothing was changed"
         )
         raise Refused(message)
 
@@ -219,8 +225,9 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Fa
         pass
     listed = f"in {', '.join(searched)} " if searched else ""
     message = (
-        f"there is no stack {names.failover_stack(environment)} {listed}in this account; name its "
-        "region with --region (by default the secondary's) and see --profile"
+        f"there is no stack {names.failover_stack(environment)} {listed}in this account; name the "
+        "stack's region with --region (by default, the secondary's region is the stack's region), "
+        "and check --profile"
     )
     raise UsageError(message)
 
@@ -233,7 +240,7 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
 
     def output(key: str) -> str:
         if key not in outputs:
-            message = f"stack {name} has no output {key}: deploy it once with this version"
+            message = f"stack {name} has no output {key}: deploy the stack with this version"
             raise UsageError(message)
         return outputs[key]
 

@@ -118,7 +118,7 @@ class Side:
         parts = [self._own.reason] if self._own and self._own.state == self.state else []
         if self.alias or not self._own:
             if not self._own and not self.alias and self.read:
-                parts.append("it has no health check")
+                parts.append("the record has no health check")
             parts += [
                 f"{group.group}: {group.healthy} of {group.all} targets healthy"
                 for group in self._without_healthy_target()
@@ -247,7 +247,7 @@ def _records(aws: Aws, site: FailoverLocation) -> tuple[Mapping[str, Any], str]:
     except AwsError as error:
         return {}, f"the records are unknown: {error}"
     if not records:
-        return {}, f"there are no failover records {site.endpoint} in zone {site.zone_id}"
+        return {}, f"there are no failover records {site.endpoint} in hosted zone {site.zone_id}"
     return records, ""
 
 

@@ -2,8 +2,8 @@
 
 An entry of a change of a cluster is written to the bucket of the other cluster, so that the history
 can be read while the changed cluster's region is lost; if the other cluster has no bucket, the
-entry is written to the changed cluster's own bucket. The names are derived from names, accounts and
-regions, so that no region is called to find them.
+entry is written to the changed cluster's own bucket. The names of the buckets are derived from the
+names, accounts and regions of the clusters, so that no region is called to find the buckets.
 """
 
 from collections.abc import Iterable, Iterator

@@ -134,7 +134,7 @@ def parse_entry(text: bytes) -> HistoryEntry:
             details=dict(data.get("details") or {}),
         )
     except (AttributeError, KeyError, TypeError, OverflowError) as error:
-        message = f"it is not an entry of the history: {type(error).__name__}: {error}"
+        message = f"the object is not an entry of the history: {type(error).__name__}: {error}"
         raise ValueError(message) from None
 
 

@@ -49,9 +49,9 @@ from denodo_ha.environment.model.environment import Environment
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 RECORD_S: Final = 6.0
-"""Project default: seconds to write the entry after the command has ended. Each bucket but the last
-gets half of the seconds left, so that a region that does not answer leaves time for another
-bucket."""
+"""Project default: seconds to write the entry after the command has ended. Each bucket except the
+last gets half of the remaining seconds, so that a region that does not answer leaves time for
+another bucket."""
 ATTEMPTS: Final = 2
 """Project default: attempts to write the entry to a bucket."""
 _LONGEST_MESSAGE: Final = 1_000
@@ -120,8 +120,8 @@ def located_environment(aws: Aws, environment: EnvironmentLocation) -> None:
 def note(cluster: str, subject: str, *, before: str = "", after: str = "") -> None:
     """Note a change of the running command: first the state before, later the state after.
 
-    Only a call with `before` begins a change. So a step that had nothing to do, and calls only with
-    `after`, notes no change.
+    Only a call with `before` begins a change. A step that had nothing to do calls this function
+    only with `after`, which notes no change.
 
     Args:
         cluster: name of the cluster; empty if the change is not one cluster's.
@@ -200,7 +200,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
     except Exception as problem:  # noqa: BLE001 - no failure of the history may end the command
         reason = f"{type(problem).__name__}: {problem}"
     if reason:
-        Progress().say(f"not recorded: {reason}")
+        Progress().say(f"the command is not recorded in the history: {reason}")
 
 
 @contextmanager
@@ -252,16 +252,18 @@ def _write(recording: _Recording, entry: HistoryEntry) -> str:
     Return why no bucket has accepted it; empty if the entry was written.
     """
     if recording.aws is None:
-        return "the command did not say what it belongs to"
+        return "the command has not named its environment"
     buckets = recording.buckets()
     names = ", ".join(cluster.name for cluster in recording.clusters) or "the environment"
     if not buckets:
-        return f"{names}: no cluster has a bucket of exports (`exports` in the configuration)"
+        return (
+            f"{names}: no cluster has a bucket of metadata exports (`exports` in the configuration)"
+        )
     problems, aws = [], recording.aws.with_attempts(ATTEMPTS)
     for index, bucket in enumerate(buckets):
         seconds = deadline.left(RECORD_S) / (2 if buckets[index + 1 :] else 1)
         if seconds <= 0:
-            problems.append("no time is left")
+            problems.append(f"no time is left to write to {bucket.name}")
             break
         try:
             with deadline.limited(seconds), translated_errors():

@@ -2,7 +2,7 @@
 
 If no node serves a service, taking a node out does not affect the clients of this service: after
 `catalog init`, for example, the Scheduler starts only when the nodes are rolled. The check leaves
-this service out while the nodes serve another one, unless the operator gives a number of nodes.
+this service out while the nodes serve another service, unless the operator gives a number of nodes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,8 +46,9 @@ def require_healthy_targets(
     required = _required(cluster, minimum)
     if len(cluster.nodes) == 1 and required > 0:
         message = (
-            f"{node} is the only node of {cluster.name}: without it there is no service. Nothing "
-            f"was changed. To accept that, add {accept}{' 0' if accept == '--minimum' else ''}"
+            f"{node} is the only node of {cluster.name}: while {node} is out, clients are not "
+            "served. Nothing was changed. To take the node out nevertheless, add "
+            f"{accept}{' 0' if accept == '--minimum' else ''}"
         )
         raise Refused(message)
     for health in groups:
@@ -118,11 +119,11 @@ def counted_services(
 ) -> Sequence[Service]:
     """Return the services for which the capacity is checked.
 
-    With a minimum, all services are checked. Without a minimum, only those that a node serves are
-    checked.
+    With a minimum, all services are checked. Without a minimum, only the services that a node
+    serves are checked.
 
-    If no service is served, all are checked: the load balancer may still send connections to all
-    targets (AWS, Elastic Load Balancing, Target group health).
+    If no service is served, all services are checked: the load balancer may still send connections
+    to all targets (AWS, Elastic Load Balancing, Target group health).
     """
     served = [service for service in services if is_served(service)]
     return served if served and minimum is None else services

@@ -56,7 +56,7 @@ class DrainTag:
         except (ValueError, OverflowError):
             # A drain tag that was written by hand in another format also means that the node is out
             # of service.
-            return cls(datetime.fromtimestamp(0, UTC), "somebody", text)
+            return cls(datetime.fromtimestamp(0, UTC), "unknown", text)
         return cls(since, who, why)
 
     @property

@@ -61,7 +61,7 @@ class HaproxyFleet(ABC):
         """
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on every instance, then wait until the node has no sessions on any.
+        """Take a node out on every instance, then wait until no instance has sessions to the node.
 
         Raises:
             UsageError: There is no such node. Nothing was changed.
@@ -99,7 +99,7 @@ class HaproxyFleet(ABC):
         kind = _ERROR_CLASSES.get(frozenset(result.code for result in failed.values()), Failed)
         if kind is not Failed:
             raise kind(failure_reasons(failed))
-        undone = f"; undone on {', '.join(sorted(changed))}" if changed else ""
+        undone = f"; the drain was undone on {', '.join(sorted(changed))}" if changed else ""
         message = f"{node} may still get new sessions. {failure_reasons(failed)}{undone}"
         raise Failed(message)
 
@@ -114,7 +114,7 @@ class HaproxyFleet(ABC):
         _require_success(results, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every instance, and wait until its health checks pass on each.
+        """Bring a node back, and wait until its health checks pass on every instance.
 
         Raises:
             Failed: The health checks of an instance do not pass in time; the message names the

@@ -39,8 +39,8 @@ class HaproxyRotation(Rotation):
         return DRAIN_S
 
     def drain_end(self, node: str) -> str:
-        """Return a text which says that sessions end by themselves: HAProxy does not close them."""
-        return "its sessions end by themselves"
+        """Return a text which says that the clients end the sessions: HAProxy does not end them."""
+        return "its sessions last until their clients end them"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
         """Do nothing: sessions behind HAProxy may end at any time, so every timeout is allowed."""
@@ -76,7 +76,7 @@ class HaproxyRotation(Rotation):
             Failed: An instance did not take the node out; the message names the instance.
         """
         yield EVERY_INSTANCE
-        with self.progress.step(f"{node}: no new sessions"):
+        with self.progress.step(f"{node}: stopping new sessions on every HAProxy instance"):
             self.instances.take_out(node, force=force)
 
     def wait_until_closed(self, node: str) -> None:
@@ -106,12 +106,12 @@ class HaproxyRotation(Rotation):
             self.wait_until_healthy(node)
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Enable a node on every instance, and wait until its health checks pass on each.
+        """Enable a node, and wait until its health checks pass on every instance.
 
         Raises:
             Failed: The health checks of an instance do not pass in time.
         """
-        with self.progress.step(f"{node}: waiting until every HAProxy instance finds it healthy"):
+        with self.progress.step(f"{node}: waiting until healthy on every HAProxy instance"):
             self.instances.enable(node, timeout=timeout)
 
     def describe(self, node: str) -> str:
@@ -121,4 +121,5 @@ class HaproxyRotation(Rotation):
         except Failed as error:
             return f"the state of {node} on the HAProxy instances is not known: {error}"
         usable = sum(capacity_check.is_usable(status, node) for status in statuses.values())
-        return f"{usable} HAProxy instances send sessions to {node}" if usable else f"{node} is out"
+        number = f"{usable} HAProxy instances send" if usable else "no HAProxy instance sends"
+        return f"{number} sessions to {node}"

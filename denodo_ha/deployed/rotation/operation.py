@@ -38,6 +38,8 @@ from denodo_ha.environment import names
 from denodo_ha.environment.full_command import full_command
 
 UNCHANGED: Final = "nothing was changed"
+LOCK_REMAINS: Final = f"The cluster's lock may remain for up to {LIFETIME_S // 60} minutes"
+"""Text for a second signal, which ends the program before it can release the lock."""
 _UNCHANGED = re.compile(r"\b([Nn])othing was changed")
 RETRY_S: Final = 5
 LOCK_WAIT_S: Final = LIFETIME_S + 15
@@ -106,7 +108,7 @@ class ClusterOperation:
         self._state = state
         # A second signal ends the program at once, and the program then prints this state.
         status = full_command("status")
-        process.set_state_left(f"{of_nodes(state)}; a lock may remain: see `{status}`")
+        process.set_state_left(f"{of_nodes(state)}. {LOCK_REMAINS}. To see the state: `{status}`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

@@ -216,7 +216,7 @@ class Rotation(ABC):
             for _ in self.open(node, entrances):
                 pass
             self.remove_drain_tag(node)
-            message = f"{without_promise(error)}. {node} was put back"
+            message = f"{without_promise(error)}. {node} was put back into service"
             raise Failed(message) from error
         self.hold_watchdog(node, tag)
         self.wait_until_drained(node, timeout)

@@ -1,7 +1,7 @@
 """Rotation of nodes that are themselves targets of the load balancer's target groups.
 
-A node that is taken out is deregistered from the target groups that all nodes share. It remains
-registered in the target group of its auxiliary port: open sessions still need that port, and an
+A node that is taken out is deregistered from the target groups that all nodes share. The node stays
+registered in the target group of its auxiliary port: open sessions still need this port, and an
 empty target group would count as unhealthy.
 """
 
@@ -29,7 +29,7 @@ from denodo_ha.deployed.rotation.rotation import (
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 VISIBLE_S: Final = 60
-"""Project default: seconds until AWS shows a deregistration; its API is eventually consistent."""
+"""Project default: seconds until AWS shows a deregistration; AWS's API is eventually consistent."""
 VISIBLE_EVERY_S: Final = 2
 
 _UNUSED: Final = "unused"
@@ -65,7 +65,7 @@ class TargetGroupRotation(Rotation):
 
     def drain_end(self, node: str) -> str:
         """Return a text which says that connections end within the deregistration delay."""
-        return f"its connections end by themselves within {self.drain_seconds(node)} s"
+        return f"its connections end within {self.drain_seconds(node)} s"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
         """Check that a timeout is not shorter than the deregistration delay.
@@ -77,8 +77,9 @@ class TargetGroupRotation(Rotation):
         if timeout is not None and timeout < delay:
             message = (
                 f"--timeout {timeout:.0f} is less than the deregistration delay of {delay} s, for "
-                f"which {node} keeps its connections: it cannot be enough. Nothing was changed. "
-                "Give a longer timeout, or shorten balancer.deregistration_delay and deploy"
+                f"which {node} keeps its connections, so the wait would always fail. Nothing was "
+                "changed. Give a longer timeout, or shorten balancer.deregistration_delay and "
+                "deploy"
             )
             raise UsageError(message)
 
@@ -221,8 +222,8 @@ class TargetGroupRotation(Rotation):
             if False in looks and looks[-2:] == [True, True]:
                 message = (
                     f"{node} was put back meanwhile, into "
-                    f"{labels(tuple(map(_entrance, registered)))}: it gets new connections. If "
-                    "that was not meant, run this again"
+                    f"{labels(tuple(map(_entrance, registered)))}, and gets new connections. To "
+                    f"take {node} out nevertheless, run the command again"
                 )
                 raise Failed(message)
             return _listed(states)
@@ -233,8 +234,8 @@ class TargetGroupRotation(Rotation):
             done="drained",
             timeout=self.drain_seconds(node) + MARGIN_S if timeout is None else timeout,
             failure=lambda last: (
-                f"{node} has not left its target groups {last}. It gets no new connections, and "
-                "keeps its drain tag. Run the command again to continue waiting"
+                f"{node} has not left its target groups {last}. {node} gets no new connections, "
+                "and keeps its drain tag. Run the command again to continue waiting"
             ),
         )
 
@@ -293,9 +294,9 @@ class TargetGroupRotation(Rotation):
             done="healthy in every target group",
             timeout=timeout,
             failure=lambda last: (
-                f"{node} is not healthy {last}. It is registered in its target groups, keeps its "
-                "drain tag, and serves as soon as it is healthy. Examine the node, and run the "
-                "command again"
+                f"{node} is not healthy {last}. {node} is registered in its target groups, keeps "
+                "its drain tag, and serves clients as soon as it is healthy. Examine the node, and "
+                "run the command again"
             ),
         )
 

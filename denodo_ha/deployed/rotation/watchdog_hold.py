@@ -4,7 +4,7 @@ The node cannot read its drain tag, so the commands that write the tag also run 
 the node program, and the commands that remove the tag run `release`. An operator's own `node hold
 WHY` is a separate record on the node, which both actions leave unchanged.
 
-A node is drained also if it cannot be held, for example because it does not answer: a warning then
+A node is drained even if it cannot be held, for example because it does not answer: a warning then
 says why. `denodo-ha status` shows a drained node that is not held, and a held node without a drain
 tag; `denodo-ha enable` always releases the node.
 """
@@ -40,9 +40,10 @@ def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
     """
     if failure := _run(agent, node, HOLD, why):
         progress.say(
-            f"warning: the watchdog of {node} may not rest ({failure}): it may start servers that "
-            "stop there. Before you stop a server, run `cd /opt/denodo-node/current; python3 -m "
-            "node hold WHY` as root on the node (docs/reference/node.md, Watchdog)"
+            f"warning: it is not known whether the watchdog of {node} rests ({failure}): the "
+            "watchdog may start a server that was stopped. Before you stop a server, run `cd "
+            "/opt/denodo-node/current; python3 -m node hold WHY` as root on the node "
+            "(docs/reference/node.md, Watchdog)"
         )
 
 
@@ -52,7 +53,8 @@ def release(agent: NodeAgent, node: str, progress: Progress) -> None:
         enable = full_command("enable", node, cluster=agent.cluster.name)
         progress.say(
             f"warning: the watchdog of {node} may still rest, as for a drained node ({failure}): "
-            f"then it starts no server that dies. Run `{enable}` again when the node answers"
+            "a resting watchdog does not start a server that dies. Run "
+            f"`{enable}` again when the node answers"
         )
 
 
@@ -66,18 +68,19 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
     watches = (status.applied or {}).get("watchdog", True) and not status.drained
     if status.drain_hold is False and tag is not None and watches:
         yield (
-            "it is drained, and its watchdog does not rest: it may start servers that stop. "
-            f"`{full_command('drain', node, cluster=cluster)}` again holds it"
+            "the node is drained, but its watchdog does not rest, and may start a server that was "
+            f"stopped: run `{full_command('drain', node, cluster=cluster)}` again to hold the node"
         )
     elif status.drain_hold and tag is None:
         yield (
-            "its watchdog rests as for a drained node, and it has no drain tag: no server that "
-            f"dies is started. `{full_command('enable', node, cluster=cluster)}` ends that"
+            "the node has no drain tag, but its watchdog rests as for a drained node, and does not "
+            "start a server that dies: run "
+            f"`{full_command('enable', node, cluster=cluster)}` to release the node"
         )
 
 
 def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
-    """Run an action on a node; return why it was not carried out, empty if it was.
+    """Run an action on a node; return why the action failed, empty if the node carried it out.
 
     A node without the node program has no watchdog.
     """
@@ -88,7 +91,7 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
     if not agent.offers(action):
         if action == RELEASE:
             return ""  # without this action in the SSM document, no command has held the node
-        return "the cluster's SSM document is of an earlier version, which cannot hold a node"
+        return "the cluster's SSM document is of an earlier version, without the action hold"
     try:
         with deadline.extended(ANSWER_S + _MARGIN_S):
             result = agent.run(

@@ -165,7 +165,7 @@ class AlarmStates:
         return _harmless(alarm)
 
     def _targets_of_proxy(self, alarm: Alarm, situation: Situation) -> float | None:
-        """Return the number of an inner load balancer's targets that an alarm's metric counts."""
+        """Return the number of targets of an inner load balancer that an alarm's metric counts."""
         watched = self._proxy_upstream(alarm)
         if watched is None or alarm.metric not in HOST_COUNTS:
             return _harmless(alarm)

@@ -65,8 +65,8 @@ class AlarmState(Enum):
 
 @rule(
     "below-minimum",
-    "A threshold is breached when the healthy targets fall below the count or the percentage; "
-    "`off` is never breached.",
+    "A threshold is breached when the number of healthy targets falls below its count or "
+    "percentage; the threshold `off` is never breached.",
     _GROUP_HEALTH,
 )
 def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
@@ -78,8 +78,9 @@ def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
 
 @rule(
     "cross-zone",
-    "With cross-zone on, an address passes connections to the targets of all zones, else to those "
-    "of its own zone; a target in a zone that the balancer lacks is not used.",
+    "With cross-zone load balancing, an address passes connections to the targets of all zones, "
+    "without it only to the targets of its own zone; a target in a zone that is not enabled for "
+    "the balancer gets no connections.",
     _CROSS_ZONE,
 )
 def eligible(
@@ -102,8 +103,8 @@ def eligible(
 
 @rule(
     "fail-open",
-    "With fewer healthy targets than the routing threshold, all targets get connections, "
-    "unhealthy ones too.",
+    "With fewer healthy targets than the routing threshold, all targets get connections, including "
+    "unhealthy targets.",
     _GROUP_HEALTH,
 )
 def routed(threshold: HealthThreshold, health: Sequence[bool]) -> list[int]:
@@ -117,7 +118,7 @@ def routed(threshold: HealthThreshold, health: Sequence[bool]) -> list[int]:
 @rule(
     "zone-in-dns",
     "A zone's address is in the balancer's DNS while every target group has enough healthy targets "
-    "for that zone; an empty group has not.",
+    "for that zone; an empty target group never has enough.",
     _GROUP_HEALTH,
 )
 def zone_is_healthy(groups: Sequence[tuple[HealthThreshold, int, int]]) -> bool:
@@ -161,8 +162,8 @@ def balancer_is_healthy(groups: Sequence[int]) -> bool:
 
 @rule(
     "statistic",
-    "An alarm's statistic is taken over what was reported in a period; each zone reports for "
-    "itself, and only for groups with registered targets.",
+    "An alarm's statistic is computed from the values that were reported in a period; each zone "
+    "reports its own value, and only for target groups with registered targets.",
     _METRICS,
 )
 def statistic(name: str, values: Sequence[float]) -> float | None:
@@ -184,8 +185,8 @@ def statistic(name: str, values: Sequence[float]) -> float | None:
 
 @rule(
     "alarm-state",
-    "An alarm compares the statistic with its threshold; without data it does what "
-    "TreatMissingData says.",
+    "An alarm compares the statistic with its threshold; without data, TreatMissingData decides "
+    "the alarm's state.",
     _ALARMS,
 )
 def alarm_state(operator: str, threshold: float, value: float | None, missing: str) -> AlarmState:
@@ -206,8 +207,9 @@ def alarm_state(operator: str, threshold: float, value: float | None, missing: s
 
 @rule(
     "metric-check",
-    "A metric check is healthy while its alarm is OK and unhealthy in ALARM; with insufficient "
-    "data its setting counts, and LastKnownStatus is healthy before there is any.",
+    "A health check on an alarm is healthy while the alarm is OK, and unhealthy while the alarm is "
+    "in ALARM; with insufficient data, InsufficientDataHealthStatus decides, and LastKnownStatus "
+    "means healthy until there is a first status.",
     _CONFIG,
 )
 def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> bool:
@@ -225,8 +227,8 @@ def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> 
 
 @rule(
     "calculated-check",
-    "A calculated check is healthy while at least HealthThreshold of its children are: with 0 "
-    "always, with more than there are never.",
+    "A calculated check is healthy while at least HealthThreshold of its child checks are healthy: "
+    "with HealthThreshold 0 always, and with more than the number of child checks never.",
     _CONFIG,
 )
 def calculated(children: Sequence[bool], needed: int) -> bool:
@@ -236,8 +238,8 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
 
 @rule(
     "check-status",
-    "An inverted check has the opposite status; a disabled one is healthy, whatever it would say, "
-    "and inverting it then turns that round.",
+    "An inverted check has the opposite status; a disabled check is healthy whatever it measures, "
+    "and a check that is disabled and inverted is unhealthy.",
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
@@ -247,8 +249,9 @@ def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
 
 @rule(
     "record-health",
-    "A record is healthy while its health check is, and for an alias that evaluates its target "
-    "also the target; a record with neither always is.",
+    "A record is healthy while its health check is healthy and, for an alias that evaluates its "
+    "target, the target is healthy; a record without a health check and an evaluated target is "
+    "always healthy.",
     "AWS, How Amazon Route 53 chooses records when health checking is configured",
 )
 def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
@@ -263,8 +266,8 @@ def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
 
 @rule(
     "failover",
-    "Route 53 answers PRIMARY while it is healthy, else SECONDARY while that is healthy, and "
-    "PRIMARY when neither is.",
+    "Route 53 answers with PRIMARY while PRIMARY is healthy, with SECONDARY while only SECONDARY "
+    "is healthy, and with PRIMARY while both are unhealthy.",
     f"{_RECORD}, Failover",
 )
 def answers(*, primary: bool, secondary: bool) -> Role:
@@ -284,8 +287,8 @@ def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
 
 @rule(
     "database-failover",
-    "A Multi-AZ DB instance is taken over by its standby in another zone, typically within 60 to "
-    "120 s; one without a standby is not.",
+    "The standby of a Multi-AZ DB instance takes over in another zone, typically within 60 to 120 "
+    "s; a DB instance without a standby must be restored.",
     DATABASE_FAILOVER_S.source,
 )
 def database_failover(*, multi_az: bool) -> int | None:

@@ -181,7 +181,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return the numbers of targets that a zone's address may use: healthy ones, and all."""
+        """Return two numbers of targets that a zone's address may use: healthy targets, and all."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)
@@ -275,7 +275,7 @@ class BalancerView:
         return counts
 
     def accepts(self, port: int) -> Reach:
-        """Return the share of connections to a port that are accepted, even if not served."""
+        """Return the share of connections to a port that targets accept, even if none is served."""
         if port not in self._listeners:
             return Reach.NONE
         return reach_of_alternatives(

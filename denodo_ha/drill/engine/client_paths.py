@@ -102,9 +102,9 @@ def combined_outcome(
     Args:
         failure: the failure.
         dns_changes: the DNS answers for the affected failover names.
-        used: the outcomes for the paths that clients use now.
+        used: the outcomes for the paths that clients use after the failure.
         own: the paths through the own names of the failed clusters, which show ports that clients
-            do not use now.
+            do not use after the failure.
         database_lost: whether a path needs a database that is lost.
     """
     steps = [path.steps for path in used if path.steps is not None]
@@ -113,7 +113,7 @@ def combined_outcome(
     paths = {path.name: path for path in (*own, *(one.path for one in used))}
     sentences = [path.after_repair for path in used]
     if database_lost:
-        sentences.append("served again once the database answers")
+        sentences.append("all ports are served after the database answers again")
     return Outcome(
         failure=failure,
         dns_changes=tuple(dns_changes),

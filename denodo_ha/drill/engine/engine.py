@@ -40,8 +40,8 @@ _KEPT_VIEWS = 256
 """Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
-"""The kinds of failures that are planned work: this project's commands take a node out without
-losing a connection, so no recovery is needed."""
+"""The kinds of failures that are planned work: this project's commands take a node out of service
+without losing a connection, so no recovery is needed."""
 
 
 class Engine:
@@ -111,8 +111,8 @@ class Engine:
             if other.effect != worst.effect:
                 texts = OPEN_POINTS[point]
                 yield (
-                    f"shown: {texts[chosen]}; if {texts[not chosen]}: "
-                    f"{other.summary}; AWS does not say which"
+                    f"this row assumes: {texts[chosen]}; if instead {texts[not chosen]}: "
+                    f"{other.summary}; AWS does not document which is true"
                 )
 
     def _play(
@@ -251,7 +251,7 @@ class Engine:
         steps = rejoining_steps(
             self.model, self.view(target, self.start), self.view(target, situation)
         )
-        return f"gets connections within {total_seconds(steps)} s of working" if steps else ""
+        return f"gets connections within {total_seconds(steps)} s after the repair" if steps else ""
 
 
 def _balancer_path(name: str, view: BalancerView) -> ClientPath:
@@ -321,8 +321,8 @@ class _ThroughName:
         seconds = total_seconds(self._timing.failback(self._name, self._balancers()))
         cluster = self._old.cluster or "elsewhere"
         if self._timing.by_operators():
-            return f"stays until operators put the switch back, then {cluster} within {seconds} s"
-        return f"{cluster} again within {seconds} s of being healthy, automatically"
+            return f"DNS answers {cluster} within {seconds} s after operators put the switch back"
+        return f"DNS answers {cluster} automatically within {seconds} s after {cluster} is healthy"
 
     @property
     def _timing(self) -> DnsTiming:

@@ -23,7 +23,7 @@ ANY_SERVICE_PATH = "/health"
 
 
 class MachineStates:
-    """The machines of one cluster while it has the failures of a `ClusterState`.
+    """The machines of one cluster while the cluster has the failures of a `ClusterState`.
 
     Args:
         model: the model of the templates.

@@ -34,20 +34,20 @@ class Interpretation:
 
 OPEN_POINTS: Final = {
     "threshold_for_alias": (
-        "EvaluateTargetHealth counts a group whatever its dns_failover settings are",
-        "EvaluateTargetHealth applies a group's dns_failover settings",
+        "EvaluateTargetHealth ignores a target group's dns_failover settings",
+        "EvaluateTargetHealth applies a target group's dns_failover settings",
     ),
     "zones_count_all": (
-        "each zone's HealthyHostCount is of its own targets",
-        "each zone's HealthyHostCount is of all targets",
+        "HealthyHostCount of a zone counts the targets of that zone",
+        "HealthyHostCount of a zone counts the targets of all zones",
     ),
     "missing_by_alarm": (
-        "without data the health check's InsufficientDataHealthStatus counts",
-        "without data the alarm's TreatMissingData counts",
+        "without data, the health check's InsufficientDataHealthStatus decides",
+        "without data, the alarm's TreatMissingData decides",
     ),
     "some_is_healthy": (
-        "an endpoint check fails when some connections do",
-        "an endpoint check passes when some connections do",
+        "an endpoint check is unhealthy if only some of its connections succeed",
+        "an endpoint check is healthy if only some of its connections succeed",
     ),
 }
 """Descriptions of the two assumptions about each open point: first for False, then for True."""
@@ -117,8 +117,8 @@ def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> 
 def _depends_on_zones(alarm: Alarm) -> bool:
     """Return whether an alarm's state may depend on which targets each zone counts.
 
-    An alarm on "no healthy target at all" does not: its state is the same whether zones count their
-    own targets or all.
+    The state of an alarm on "no healthy target at all" does not depend on this open point: the
+    state is the same whether zones count their own targets or all targets.
     """
     return alarm.metric in HOST_COUNTS and not (
         alarm.metric == "HealthyHostCount"

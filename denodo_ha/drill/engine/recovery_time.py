@@ -28,7 +28,7 @@ BalancerPair = tuple[BalancerView | None, BalancerView | None]
 
 
 class DnsTiming:
-    """The steps until DNS changes from its answer in one situation to its answer in another one.
+    """The steps until DNS changes from its answer in one situation to its answer in another.
 
     Args:
         model: the model of the templates.
@@ -254,12 +254,12 @@ def metric_alarm(alarm: Alarm, periods: int, text: str = "alarm") -> RecoverySte
     """Return the steps until an alarm on a balancer's metric has changed its state."""
     seconds = alarm.period * periods
     # AWS does not document after how many periods without data an alarm changes its state. An alarm
-    # evaluates at least `alarm.periods` periods, so only these are certain.
+    # evaluates at least `alarm.periods` periods, so only the time of these periods is certain.
     certain = min(seconds, alarm.period * alarm.periods)
     return (
-        RecoveryStep("until its minute begins", alarm.period),
+        RecoveryStep("rest of the current period", alarm.period),
         RecoveryStep(f"{text}, {alarm.period} s x {periods}", seconds, certain),
-        RecoveryStep("metric late", ALARM_LAG_S),
+        RecoveryStep("delay of the metric", ALARM_LAG_S),
     )
 
 
@@ -268,7 +268,7 @@ def switch_alarm(alarm: Alarm, periods: int) -> RecoverySteps:
     text, certain = f"switch's alarm, {alarm.period} s x {periods}", alarm.period * (periods - 1)
     return (
         RecoveryStep(text, alarm.period * periods, certain),
-        RecoveryStep("metric late", ALARM_LAG_S),
+        RecoveryStep("delay of the metric", ALARM_LAG_S),
     )
 
 

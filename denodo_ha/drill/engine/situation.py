@@ -58,7 +58,7 @@ NO_FAILURE: Final = ClusterState()
 
 @dataclass(frozen=True)
 class Situation:
-    """The failures in all clusters, alarms and health checks; without arguments, none.
+    """The failures in all clusters, alarms and health checks; without arguments, no failure.
 
     Attributes:
         clusters: the state of each cluster with a failure.

@@ -71,8 +71,8 @@ STACK_RESOURCES: Final = _call(
 )
 TEMPLATE: Final = _call(
     *("cloudformation", "get_template", "cloudformation:GetTemplate", "TemplateBody"),
-    "what only the template of a stack of this project has: which records fail over, the delays of "
-    "checks",
+    "values that only the template of a stack of this project has, such as the failover records "
+    "and the delays of checks",
     *("node", "zone", "database", "record"),
 )
 LOAD_BALANCERS: Final = _call(
@@ -106,7 +106,10 @@ TARGET_GROUP_ATTRIBUTES: Final = _call(
 )
 TARGET_HEALTH: Final = _call(
     *("elbv2", "describe_target_health", f"{_ELB}:DescribeTargetHealth"),
-    *("TargetHealthDescriptions", "the targets of a target group, and their health now"),
+    *(
+        "TargetHealthDescriptions",
+        "the targets of a target group, and the present health of the targets",
+    ),
     *("balancer", "node"),
 )
 TAGS: Final = _call(
@@ -136,12 +139,12 @@ AUTO_SCALING_GROUPS: Final = _call(
 )
 ALARMS: Final = _call(
     *("cloudwatch", "describe_alarms", "cloudwatch:DescribeAlarms", "MetricAlarms"),
-    "the alarms, so also what health checks monitor and who is notified",
+    "the alarms, and therefore the metrics that health checks monitor and the notifications",
     "check",
 )
 HOSTED_ZONES: Final = _call(
     *("route53", "list_hosted_zones", "route53:ListHostedZones", "HostedZones"),
-    "the hosted zones, so also the records",
+    "the hosted zones, and therefore the records in them",
     "record",
 )
 RECORDS: Final = _call(
@@ -184,10 +187,10 @@ SECURITY_GROUPS: Final = _of_adoption(
 )
 SECURITY_GROUP_RULES: Final = _of_adoption(
     *("ec2", "describe_security_group_rules", "ec2:DescribeSecurityGroupRules"),
-    *("SecurityGroupRules", "the rules of security groups, which say who may connect"),
+    *("SecurityGroupRules", "the rules of security groups, which have the networks of clients"),
 )
 VPCS: Final = _of_adoption(
-    *("ec2", "describe_vpcs", "ec2:DescribeVpcs", "Vpcs"), "the networks of VPCs"
+    *("ec2", "describe_vpcs", "ec2:DescribeVpcs", "Vpcs"), "the networks (CIDR) of VPCs"
 )
 PREFIX_LISTS: Final = _of_adoption(
     *("ec2", "describe_managed_prefix_lists", "ec2:DescribeManagedPrefixLists", "PrefixLists"),
@@ -324,14 +327,14 @@ class SiteCalls:
 
 def _unread_text(call: LiveCall, region: str, error: AwsError) -> str:
     """Return a sentence on what is unknown without an answer, why, and what to do."""
-    unknown = f"{region}: not known: {call.subject}"
+    unknown = f"{region}: these parts are not known: {call.subject}"
     if isinstance(error, AccessDenied):
         return (
             f"{unknown}; {call.action} is not permitted: `denodo-ha {call.used_by} --show-policy` "
-            "prints the policy to ask for"
+            "prints the IAM policy that this role needs"
         )
     if isinstance(error, Throttled):
-        return f"{unknown}; AWS throttles {call.action}: run the drill again"
+        return f"{unknown}; AWS throttles {call.action}: run the command again"
     return f"{unknown}; {call.action} gave no answer: {error}"
 
 

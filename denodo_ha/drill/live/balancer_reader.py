@@ -1,8 +1,8 @@
 """Reader of some load balancers with their listeners, target groups and targets.
 
 The reader makes two calls for each target group (attributes, targets) and three for each balancer,
-because the API takes one at a time. All other calls are for a whole region, or for twenty resources
-at a time.
+because these calls accept only one resource. All other calls are for a whole region, or for twenty
+resources at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

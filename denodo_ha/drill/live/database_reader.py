@@ -76,7 +76,7 @@ class FoundDatabases:
     def unknown(self, networks: Mapping[str, str]) -> Iterator[UnreadPart]:
         """Yield the databases that nodes may share, as parts that are unknown.
 
-        No call to AWS says in which database nodes keep their metadata.
+        No answer of AWS contains the database in which nodes keep their metadata.
 
         Args:
             networks: regions by the VPC of nodes that no stack of this project has.
@@ -85,16 +85,18 @@ class FoundDatabases:
             ids = sorted(item.id for item in self.others if item.properties.get("VpcId") == vpc)
             if not ids:
                 text = (
-                    f"{region}: {vpc} has no database on RDS; whether nodes keep their metadata "
-                    "elsewhere is in Denodo's configuration, which is not read"
+                    f"{region}: {vpc} has no RDS database; the drill does not read Denodo's "
+                    "configuration, so it is not known if nodes keep their metadata on another "
+                    "server"
                 )
                 yield UnreadPart("", region, text, frozenset({"metadata server"}))
             else:
                 listed = ", ".join(ids[:_MAX_NAMES])
                 more = f" and {len(ids) - _MAX_NAMES} more" if len(ids) > _MAX_NAMES else ""
                 text = (
-                    f"{region}: {vpc} has the databases {listed}{more}; whether nodes keep their "
-                    "metadata in one of them is in Denodo's configuration, which is not read"
+                    f"{region}: {vpc} has the databases {listed}{more}; the drill does not read "
+                    "Denodo's configuration, so it is not known if nodes keep their metadata in "
+                    "one of these databases"
                 )
                 yield UnreadPart("", region, text, frozenset({"database"}))
 

@@ -119,16 +119,17 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
-        return "the templates survive it, what runs does not"
+        return "the templates survive this failure, the deployed resources do not"
     if survives and not survived:
-        return "what runs survives it, the templates do not"
+        return "the deployed resources survive this failure, the templates do not"
     if change.worsenings:
-        return "worse for what runs than for the templates"
-    return "better for what runs than for the templates" if change.improvements else ""
+        return "worse for the deployed resources than for the templates"
+    is_better = bool(change.improvements)
+    return "better for the deployed resources than for the templates" if is_better else ""
 
 
 def _details(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the texts of a change, each port only in the first one: that is the worst effect."""
+    """Yield the texts of a change; each port is only in its first text, which is the worst."""
     named: set[str] = set()
     for text in texts:
         ports, _, _ = text.partition(": ")
@@ -141,22 +142,26 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the end of a sentence: the differences of the clusters, and those of no cluster."""
+    """Return the end of a sentence: the differences of the clusters, and of no cluster."""
     of_clusters = [one for one in differences if one.cluster in clusters or not one.cluster]
     causes = list(dict.fromkeys(one.text for one in of_clusters))
     if not causes:
         return "."
     more = len(causes) - _MAX_CAUSES
-    listed = "; ".join(causes[:_MAX_CAUSES]) + (f"; and {more} more below" if more > 0 else "")
+    listed = "; ".join(causes[:_MAX_CAUSES]) + (
+        f"; and {more} more, in the list below" if more > 0 else ""
+    )
     return f": {listed}."
 
 
 def _cluster_differences(base: Model, live: Model) -> Iterator[Difference]:
     pairs = _pairs_of_clusters(base, live)
     for name in base.clusters.keys() - {first for first, _ in pairs}:
-        yield Difference(name, f"cluster {name} is in the templates and does not run", "balancer")
+        yield Difference(
+            name, f"cluster {name} is in the templates and is not deployed", "balancer"
+        )
     for name in live.clusters.keys() - {second for _, second in pairs}:
-        yield Difference(name, f"cluster {name} runs and is in no template", "balancer")
+        yield Difference(name, f"cluster {name} is deployed and is in no template", "balancer")
     for first, second in pairs:
         yield from _node_differences(base, live, first, second)
         yield from _balancer_differences(base, live, first, second)
@@ -164,7 +169,10 @@ def _cluster_differences(base: Model, live: Model) -> Iterator[Difference]:
 
 
 def _pairs_of_clusters(base: Model, live: Model) -> list[tuple[str, str]]:
-    """Return pairs of clusters of both models: of one name, else the only ones of a region."""
+    """Return pairs of clusters of both models.
+
+    The clusters of a pair have the same name, else each is the only other cluster in its region.
+    """
     pairs = [(name, name) for name in base.clusters if name in live.clusters]
     rest = [
         [one for name, one in model.clusters.items() if (name, name) not in pairs]
@@ -185,12 +193,12 @@ def _node_differences(base: Model, live: Model, first: str, second: str) -> Iter
         for model, name in ((base, first), (live, second))
     )
     for name in sorted(before.keys() - after.keys()):
-        yield Difference(second, f"node {name} is in the templates and does not run", "node")
+        yield Difference(second, f"node {name} is in the templates and is not deployed", "node")
     for name in sorted(after.keys() - before.keys()):
-        yield Difference(second, f"node {name} runs and is in no template", "node")
+        yield Difference(second, f"node {name} is deployed and is in no template", "node")
     for name in sorted(before.keys() & after.keys()):
         if before[name] is not None and before[name] != after[name]:
-            text = f"node {name} runs in {after[name]} (templates: {before[name]})"
+            text = f"node {name} is in {after[name]} (templates: {before[name]})"
             yield Difference(second, text, "zone")
 
 
@@ -214,10 +222,12 @@ def _balancer_differences(
         for of_model in balancers
     ]
     for port in sorted(listeners[0].keys() - listeners[1].keys()):
-        yield Difference(second, f"no listener of what runs has port {port}", "balancer")
+        yield Difference(
+            second, f"a listener on port {port} is in the templates and is not deployed", "balancer"
+        )
     for port in sorted(listeners[1].keys() - listeners[0].keys()):
         yield Difference(
-            second, f"a listener on port {port} runs and is in no template", "balancer"
+            second, f"a listener on port {port} is deployed and is in no template", "balancer"
         )
     for port in sorted(listeners[0].keys() & listeners[1].keys()):
         for key, other in zip(
@@ -225,7 +235,7 @@ def _balancer_differences(
         ):
             before_group = _of_group(base, base.target_groups[key])
             after_group = _of_group(live, live.target_groups[other])
-            name = f"group {port}"
+            name = f"the target group of port {port}"
             yield from _settings(second, name, before_group, after_group, "node")
 
 
@@ -244,7 +254,7 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
     return {
         "health check": f"{check.interval} s x {check.unhealthy}",
         "health check's time-out": f"{check.timeout} s",
-        "health check's number of passes": str(check.healthy),
+        "health check's healthy threshold": str(check.healthy),
         "health check's request": _request(group),
         "targets": "unknown" if group.targets_unknown else ", ".join(targets) or "none",
         "cross-zone load balancing": "as the balancer"
@@ -260,7 +270,7 @@ def _request(group: TargetGroup) -> str:
     check = group.health_check
     path = f" {check.path}" if check.is_http else ""
     same_port = not check.port or {target.port for target in group.targets} == {check.port}
-    where = "the port of each target" if same_port else str(check.port)
+    where = "each target's own port" if same_port else str(check.port)
     return f"{check.protocol}{path} on {where}"
 
 
@@ -370,7 +380,7 @@ def _settings(
     """Yield the differences between the settings of an object."""
     for setting, value in before.items():
         if after[setting] != value:
-            text = f"{name} has its {setting} changed to {after[setting]} (templates: {value})"
+            text = f"{name}, {setting}: {after[setting]} (templates: {value})"
             yield Difference(cluster, text, subject)
 
 

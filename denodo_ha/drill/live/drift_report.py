@@ -37,9 +37,12 @@ def print_drift(
         print_sentences(form, "Drift:", report["drift"])
     else:
         more = ", although some settings differ" if texts else ""
-        same = f"none: every failure has the same outcome for what runs and for the templates{more}"
+        same = (
+            "none: every failure has the same outcome for the deployed resources and for the "
+            f"templates{more}"
+        )
         print_sentences(form, "Drift:", [same])
     if texts:
-        print_sentences(form, "What differs:", texts)
+        print_sentences(form, "Differences:", texts)
     if drill.site.unread:
         print_sentences(form, "Not compared:", [part.text for part in drill.site.unread])

@@ -132,7 +132,7 @@ def _behind_name(
     may be the failover, is the one to read.
 
     Raises:
-        UsageError: There is no record, or it leads to neither.
+        UsageError: There is no record, or the records lead to no balancer or instance.
         AwsError: A call that would find them gave no answer.
     """
     seen: list[str] = []
@@ -142,7 +142,8 @@ def _behind_name(
         records = around.route53.records(names)
         if not records:
             message = (
-                f"--record {name}: no hosted zone of this account has an A or CNAME of this name"
+                f"--record {name}: no hosted zone of this account has an A or CNAME record with "
+                "this name"
             )
             raise _nothing(around.calls, message)
         arns, instances = _behind_records(around, records)
@@ -166,10 +167,10 @@ def _elsewhere(
     missing = sorted({region_in_name(value) for value in values} - {"", *regions})
     remedy = " ".join(["add", *(f"--region {region}" for region in missing)])
     return (
-        f"--record {name}: {'it' if len(names) == 1 else names[-1]} answers with "
+        f"--record {name}: {'this name' if len(names) == 1 else names[-1]} answers with "
         f"{', '.join(values)}, and no load balancer or instance of this account in "
-        f"{', '.join(regions)} has this name or address; "
-        f"{remedy if missing else 'see --region and --profile'}"
+        f"{', '.join(regions)} has this name or address: "
+        f"{remedy if missing else 'check --region and --profile'}"
     )
 
 
@@ -177,10 +178,14 @@ def _of_environment(calls: SiteCalls, regions: Sequence[str], environment: str) 
     every = list_own_stacks(calls, regions)
     if environment not in every:
         known = ", ".join(sorted(every))
-        others = f"the environments there are {known}" if known else "none is there"
+        others = (
+            f"the deployed environments are {known}"
+            if known
+            else "no environment is deployed at all"
+        )
         message = (
             f"no stack of environment {environment} is deployed in {', '.join(regions)} in this "
-            f"account; {others}: see --environment, --region and --profile"
+            f"account; {others}: check --environment, --region and --profile"
         )
         raise _nothing(calls, message)
     return _of_stacks(calls, every[environment])
@@ -227,15 +232,17 @@ def _named(calls: SiteCalls, listing: BalancerListing, name: str) -> str:
     if len(arns) > 1:
         regions = ", ".join(sorted(map(region_of, arns)))
         message = (
-            f"--balancer {name}: a load balancer in each of {regions} has this name; give its ARN, "
-            "or one --region"
+            f"--balancer {name}: load balancers in {regions} have this name; give an ARN instead "
+            "of the name, or only one --region"
         )
         raise UsageError(message)
     if not arns:
         known = sorted(item["LoadBalancerName"] for item in listing.balancers.values())
         more = f" and {len(known) - _MAX_NAMES} more" if len(known) > _MAX_NAMES else ""
         listed = f"{', '.join(known[:_MAX_NAMES])}{more}" if known else "none"
-        message = f"--balancer {name}: there is no such load balancer; there are: {listed}"
+        message = (
+            f"--balancer {name}: no load balancer has this name; the load balancers are: {listed}"
+        )
         raise _nothing(calls, message)
     return arns[0]
 

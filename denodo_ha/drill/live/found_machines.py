@@ -102,7 +102,7 @@ class FoundMachines:
     def notes(self) -> Iterator[str]:
         """Yield notes on adopted nodes that do not exist, and on nodes of Auto Scaling groups."""
         for id_ in sorted(self.missing):
-            yield f"{id_}: a stack registers this instance, and it no longer exists"
+            yield f"{id_}: this instance is a target in a stack's template, and no longer exists"
         names: dict[str, list[str]] = {}
         for id_, item in self.instances.items():
             group = stack_tags(item).get(_GROUP_TAG)
@@ -110,8 +110,8 @@ class FoundMachines:
                 names.setdefault(group, []).append(id_)
         for group, ids in sorted(names.items()):
             yield (
-                f"{', '.join(sorted(ids))}: the Auto Scaling group {group} replaces an instance "
-                "that is lost; the drill takes each one for a node that must be repaired"
+                f"{', '.join(sorted(ids))}: the Auto Scaling group {group} replaces lost "
+                "instances; the drill assumes that each of its instances must be repaired instead"
             )
 
 

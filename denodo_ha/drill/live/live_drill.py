@@ -94,7 +94,8 @@ def drill_live(
     if not model.clusters:
         unread = "; ".join(part.text for part in site.unread)
         message = (
-            f"no load balancer and no instance of this site was found in {', '.join(searched)}"
+            f"no load balancer and no instance of this site was found in {', '.join(searched)}: "
+            "check --region"
         )
         raise AwsError(f"{message}; {unread}") if unread else UsageError(message)
     by_command = site.drained & model.machines.keys()

@@ -17,10 +17,10 @@ from denodo_ha.drill.live.live_drill import LiveDrill, health_summary, target_he
 from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = ("Cluster", "Service", "Targets now")
-_UNREAD = "Unknown, so that no outcome below that depends on it is certain:"
+_UNREAD = "Unknown parts; each outcome below that depends on an unknown part is uncertain:"
 _ASSUMED = (
-    "The outcomes above begin with every target healthy, except drained nodes. What is not healthy "
-    "now is already lost."
+    "The outcomes above assume that every target is healthy before the failure, except drained "
+    "nodes. A target that is not healthy now is already lost."
 )
 
 
@@ -51,7 +51,7 @@ def print_target_health(form: DocumentFormat, drill: LiveDrill) -> None:
 
 
 def print_unread(form: DocumentFormat, drill: LiveDrill) -> None:
-    """Print which parts could not be read. They precede the outcomes, which depend on them."""
+    """Print the parts that could not be read, before the outcomes that depend on these parts."""
     if drill.site.unread:
         print_sentences(form, _UNREAD, [part.text for part in drill.site.unread])
 

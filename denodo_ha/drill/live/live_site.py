@@ -129,6 +129,6 @@ def _without_listeners(model: Model, unread: Iterable[UnreadPart]) -> Iterator[U
             listed = ", ".join(balancer.key.rpartition("/")[2] for balancer in balancers)
             text = (
                 f"{cluster.name}: the load balancer {listed} has no listener, so it serves no "
-                "port; is it the one that clients use?"
+                f"port: check that clients use {listed}"
             )
             yield UnreadPart("", cluster.region, text, frozenset({"balancer", "node"}))

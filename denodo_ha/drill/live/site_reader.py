@@ -102,7 +102,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *databases.unknown(machines.networks(points.own)),
     )
     kept = {region: _unread_types(calls, _KEPT, region) for region in regions}
-    # Look at all regions together, because health checks are global.
+    # Consider the calls of all regions, because health checks belong to no region.
     dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
         templates.templates(

@@ -219,14 +219,17 @@ class SiteTemplates:
         """
         for stack in self._own:
             if stack.status.endswith("_IN_PROGRESS"):
-                yield f"{stack.name}: a deploy is running ({stack.status}), so this may change"
+                yield (
+                    f"{stack.name}: a deploy is running ({stack.status}), so the stack's resources "
+                    "may change"
+                )
             for logical_id, (type_, id_) in stack.ids.items():
                 is_read = type_ in (_COMPLETE | _MERGED) - _NEVER_MISSED
                 is_found = f"{stack.name}/{logical_id}" in self._found
                 unknown = type_ in kept.get(stack.region, frozenset()) | dropped
                 if is_read and not is_found and not unknown:
                     yield (
-                        f"{stack.name}/{logical_id}: the stack has it, and {id_} no longer exists"
+                        f"{stack.name}/{logical_id}: {id_} is in the stack, but no longer exists"
                     )
 
     def _rest(self, stack: OwnStack, kept: frozenset[str]) -> dict[str, Any]:

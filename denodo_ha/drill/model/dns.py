@@ -16,7 +16,7 @@ class Alarm:
         target_group: key of the metric's target group, None if no template has the group.
         balancer: key of the metric's balancer, None if no template has the balancer.
         zone: the zone whose data the alarm uses, None for the data of all zones.
-        switch: whether it is the alarm of an operators' switch, whose datapoints operators send.
+        switch: whether the alarm belongs to an operators' switch, whose datapoints operators send.
         source: namespace, metric and dimensions, which are the same for alarms on the same metric.
         machine: key of the metric's instance, None for other metrics.
         by_node: whether the node itself publishes the metric.

@@ -29,7 +29,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class SentNotification:
-    """A notification in one scenario: name and urgency of the alarm, and the seconds until then."""
+    """A notification in one scenario: the alarm's name and urgency, and the seconds until sent."""
 
     name: str
     urgency: str

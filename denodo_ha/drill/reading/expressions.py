@@ -28,7 +28,7 @@ _MAX_STEPS: Final = 1_000_000
 """Maximum number of values and conditions to resolve for one stack; a long text counts as several.
 
 The largest possible template contains a tenth of this number of values. Expressions that repeat
-other expressions can need many more.
+other expressions can need many more steps.
 """
 _TEXT_PER_STEP: Final = 100
 _ABSENT: Final = object()
@@ -102,8 +102,9 @@ class Resolver:
         self._steps[stack.name] += steps
         if self._steps[stack.name] > _MAX_STEPS:
             message = (
-                f"{stack.file or stack.name}: its expressions take more than {_MAX_STEPS} steps, "
-                "because some repeat others many times; write out what they mean"
+                f"{stack.file or stack.name}: the expressions of this template need more than "
+                f"{_MAX_STEPS} steps, because some expressions repeat others many times: replace "
+                "these expressions by their values"
             )
             raise UsageError(message)
 
@@ -117,7 +118,7 @@ class Resolver:
         key = (stack.name, path)
         if key in self._followed:
             message = (
-                f"{stack.file or stack.name}: {path}: refers to itself, so it has no value; "
+                f"{stack.file or stack.name}: {path} refers to itself and therefore has no value: "
                 "remove the reference"
             )
             raise UsageError(message)

@@ -87,7 +87,7 @@ class HealthCheckReader:
                 self._reader.notes.alarm_of_detached_target_group(resource.key, name, known=known)
         elif namespace.startswith("AWS/") or not namespace:
             self._reader.notes.unread_check(
-                resource.key, "this alarm is on a metric that the drill does not work out"
+                resource.key, "the drill does not work out the metric of this alarm"
             )
         zone = dimensions.get("AvailabilityZone")
         proxy, proxy_port = self._proxy(dimensions)
@@ -174,7 +174,8 @@ class HealthCheckReader:
         endpoint, private = self._endpoint(settings)
         if kind not in ("CALCULATED", "CLOUDWATCH_METRIC") and endpoint is None and not private:
             self._reader.notes.unread_check(
-                resource.key, "what this check connects to is not in what was read"
+                resource.key,
+                "the target of this health check is not among the resources that were read",
             )
         children = as_list(settings.get("ChildHealthChecks"))
         name = resource.tags.get("Name")
@@ -266,10 +267,11 @@ def _unsupported(resource: Resource, alarm: Alarm) -> str:
     Source: AWS, Monitoring a CloudWatch alarm, "Supported alarms".
     """
     if alarm.datapoints != alarm.periods:
-        return f"it needs {alarm.datapoints} breaching periods out of {alarm.periods}"
+        return f"the alarm needs {alarm.datapoints} breaching periods out of {alarm.periods}"
     if "ExtendedStatistic" in resource.properties:
-        return "it has an extended statistic"
-    return f"its period is {alarm.period} s, less than a minute" if alarm.period < 60 else ""
+        return "the alarm has an extended statistic"
+    is_short = alarm.period < 60
+    return f"the alarm's period of {alarm.period} s is less than a minute" if is_short else ""
 
 
 def _as_number(value: object) -> float:

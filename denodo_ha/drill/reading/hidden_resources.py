@@ -17,15 +17,17 @@ _HARMLESS_TRANSFORMS: Final = (
 drill reads, or the drill expands them itself."""
 
 _HIDING_TYPES: Final = {
-    "AWS::ElasticLoadBalancing::LoadBalancer": "is a Classic Load Balancer, which is not read",
-    "AWS::CloudFormation::StackSet": "is a stack set",
-    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": "is a product of Service Catalog",
-    "AWS::GlobalAccelerator::EndpointGroup": "sends clients by Global Accelerator",
-    "AWS::EC2::EC2Fleet": "is a fleet of instances",
-    "AWS::EC2::SpotFleet": "is a fleet of instances",
-    "AWS::ElasticBeanstalk::Environment": "makes balancers and instances of its own",
-    "AWS::RDS::DBCluster": "is a DB cluster, which is not read",
+    "AWS::ElasticLoadBalancing::LoadBalancer": "Classic Load Balancers",
+    "AWS::CloudFormation::StackSet": "stack sets",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct": "products of Service Catalog",
+    "AWS::GlobalAccelerator::EndpointGroup": "endpoint groups of Global Accelerator",
+    "AWS::EC2::EC2Fleet": "fleets of instances",
+    "AWS::EC2::SpotFleet": "fleets of instances",
+    "AWS::ElasticBeanstalk::Environment": "environments of Elastic Beanstalk",
+    "AWS::RDS::DBCluster": "DB clusters",
 }
+"""Resource types that may contain or replace a balancer, node, record or database, and that the
+drill does not read."""
 _PROVIDERS: Final = ("AWS::", "Custom::", "Alexa::")
 
 
@@ -40,11 +42,11 @@ def note_hidden_resources(stack: SynthesisedStack, notes: ReadingNotes) -> None:
         if str(id_) == "Fn::Transform" or "Fn::Transform" in as_mapping(resource):
             notes.hidden(key, "a macro writes this part of the template")
         elif not isinstance(kind, str):
-            notes.hidden(key, "has no Type that is a text")
+            notes.hidden(key, "the Type of this resource is not a text")
         elif kind in _HIDING_TYPES:
-            notes.hidden(key, f"{_HIDING_TYPES[kind]} ({kind})")
+            notes.hidden(key, f"the drill does not read {_HIDING_TYPES[kind]} ({kind})")
         elif kind.endswith("::MODULE") or not kind.startswith(_PROVIDERS):
-            notes.hidden(key, f"the type {kind} is not of AWS, so its resources are not read")
+            notes.hidden(key, f"the drill does not read the type {kind}, which is not AWS's")
 
 
 def _transforms(template: Mapping[str, Any]) -> Iterator[str]:

@@ -133,8 +133,8 @@ class MachineReader:
         count = max(group.integer("DesiredCapacity", group.integer("MinSize", 1)), 1)
         if count > _MAX_INSTANCES:
             message = (
-                f"{group.key}: has {count} instances, and the drill works out {_MAX_INSTANCES} at "
-                "most; give it a template with fewer"
+                f"{group.key} has {count} instances, and the drill works out at most "
+                f"{_MAX_INSTANCES}: give the drill a template with fewer instances"
             )
             raise UsageError(message)
         upstreams = self._upstreams(group)

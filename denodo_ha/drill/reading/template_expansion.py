@@ -24,7 +24,7 @@ _MAX_ITERATIONS: Final = 5_000
 _MAX_NESTING: Final = 8
 _MAX_NESTED: Final = 500
 _MAX_VALUES: Final = 1_000_000
-"""Maximum number of values in a template with expanded loops; no real template has as many."""
+"""Maximum number of values in a template with expanded loops; real templates have fewer values."""
 
 Stacks = tuple[SynthesisedStack, ...]
 
@@ -147,8 +147,9 @@ class _Loops:
         self._values += 1
         if depth > LIMITS.depth or self._values > _MAX_VALUES:
             message = (
-                f"{self._origin}: its loops (Fn::ForEach) make more than {_MAX_VALUES} values, or "
-                f"more than {LIMITS.depth} levels; write fewer or smaller loops"
+                f"{self._origin}: the loops (Fn::ForEach) of this template make more than "
+                f"{_MAX_VALUES} values, or more than {LIMITS.depth} levels: write fewer or smaller "
+                "loops"
             )
             raise UsageError(message)
 

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from denodo_ha.failover.practice.client_observer import Observer
 
 LONGEST_STAY_S: Final = 4 * 3600
-"""Project limit: credentials of a role last for an hour by default, and for 12 hours at most (AWS,
-IAM User Guide, Using IAM roles)."""
+"""Project limit: longest stay at the secondary, in seconds. The credentials of a role, with which
+the practice must fail back, last for an hour by default, and for 12 hours at most (AWS, IAM User
+Guide, Using IAM roles)."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _LIMIT: Final = TimeLimit(
     READ_S,

@@ -74,7 +74,7 @@ class PracticeContext:
 
     @property
     def remains(self) -> str:
-        """Return a text for messages: the failover back is not proved; which command fails back."""
+        """Return a text for messages: the site may not be at its primary, and how to fail back."""
         return (
             f"it is not known whether {self.site.endpoint} leads to {self.primary} again, and "
             f"there is no automatic failback: run `{self.back_command}`"

@@ -90,13 +90,15 @@ def _widened_ingress(pair: StackPair) -> Iterator[Finding]:
         # Every rule of a new stack is new, so only rules that allow access from any address are
         # reported.
         if pair.is_in_both or rules[0].is_from_anywhere:
-            yield finding(name, pair.place(rules[0].group), f"allows {_text(rules)}")
+            yield finding(
+                name, pair.place(rules[0].group), f"allows connections from {_text(rules)}"
+            )
 
 
 def _widened_egress(pair: StackPair) -> Iterator[Finding]:
     if pair.is_in_both:
         for rules in _by_peer(_added_rules(pair, "Egress")):
-            text = f"may connect to {_text(rules)}"
+            text = f"allows connections to {_text(rules)}"
             yield finding("egress-widened", pair.place(rules[0].group), text)
 
 

@@ -22,6 +22,9 @@ from denodo_ha.review.stack_pair import (
 
 _INSTANCE: Final = "AWS::EC2::Instance"
 _PARAMETER: Final = "AWS::SSM::Parameter"
+_COMPARE: Final = (
+    "compare the memory and CPUs of the old and the new type, which the review does not know"
+)
 _SIZES: Final = ("nano", "micro", "small", "medium", "large", "xlarge")
 """Sizes of an instance class below 2xlarge, in ascending order (Amazon RDS User Guide, Hardware
 specifications for DB instance classes)."""
@@ -34,7 +37,9 @@ def capacity_findings(pair: StackPair) -> Iterator[Finding]:
     if pair.after is None:
         if _nodes(pair.old):
             nodes = ", ".join(sorted(_nodes(pair.old)))
-            yield finding("cluster-removed", pair.place(), f"its nodes are removed: {nodes}")
+            yield finding(
+                "cluster-removed", pair.place(), f"the cluster is removed, with its nodes: {nodes}"
+            )
         return
     yield from _removed(pair)
     yield from _smaller_nodes(pair)
@@ -51,12 +56,12 @@ def _removed(pair: StackPair) -> Iterator[Finding]:
     for instance in sorted(targets[0] - targets[1]):
         text = (
             "the existing instance is no longer a target of the load balancer: "
-            f"{len(targets[0])} -> {len(targets[1])} of them"
+            f"{len(targets[0])} -> {len(targets[1])} existing instances"
         )
         yield finding("node-removed", pair.place(instance), text)
     before, after = _zones(old), _zones(new)
     for zone in sorted(before - after):
-        text = f"no node is in the zone any more: {len(before)} -> {len(after)} zones"
+        text = f"no node remains in the zone: {len(before)} -> {len(after)} zones with nodes"
         yield finding("zone-removed", pair.place(zone), text)
     subnets, remaining = _balancer_subnets(pair.old), _balancer_subnets(pair.new)
     for type_ in sorted(subnets.keys() & remaining.keys()):
@@ -113,12 +118,12 @@ def _smaller_nodes(pair: StackPair) -> Iterator[Finding]:
 
 
 def smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Finding]:
-    """Yield a finding if a new instance type has less memory or CPUs, or unknown ones."""
+    """Yield a finding if a new instance type has less memory or CPUs, or an unknown amount."""
     if not (isinstance(before, str) and isinstance(after, str)) or before == after:
         return
     memory, cpus = [(read(before), read(after)) for read in (memory_gib, virtual_cpus)]
     if None in (*memory, *cpus):
-        text = f"{before} -> {after}: compare their memory and CPUs, which are not known here"
+        text = f"instance type {before} -> {after}: {_COMPARE}"
         yield finding("instance-type-unknown", place, text)
     less = [
         f"{unit} {old} -> {new}"
@@ -126,7 +131,7 @@ def smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Fin
         if old is not None and new is not None and new < old
     ]
     if less:
-        yield finding(name, place, f"{before} -> {after}: {', '.join(less)}")
+        yield finding(name, place, f"instance type {before} -> {after}: {', '.join(less)}")
 
 
 def _smaller_databases(pair: StackPair) -> Iterator[Finding]:
@@ -136,12 +141,13 @@ def _smaller_databases(pair: StackPair) -> Iterator[Finding]:
             continue
         sizes = [_size(name) for name in (old, new)]
         if None in sizes:
-            text = f"{old} -> {new}: compare their memory and CPUs, which are not known here"
+            text = f"instance class {old} -> {new}: {_COMPARE}"
             yield finding("instance-type-unknown", pair.place("database"), text)
         elif sizes[1] < sizes[0]:  # type: ignore[operator] # neither is None
-            yield finding("database-smaller", pair.place("database"), f"{old} -> {new}")
+            text = f"instance class {old} -> {new}"
+            yield finding("database-smaller", pair.place("database"), text)
         elif _family(old) != _family(new):
-            text = f"{old} -> {new}: compare their memory and CPUs, which are not known here"
+            text = f"instance class {old} -> {new}: {_COMPARE}"
             yield finding("instance-type-unknown", pair.place("database"), text)
 
 
@@ -164,8 +170,8 @@ def _smaller_reservations(pair: StackPair) -> Iterator[Finding]:
     for key in sorted(before):
         if after.get(key, 0) < before[key]:
             text = (
-                f"reserved places for {key[1]} instances {before[key]} -> {after.get(key, 0)}: EC2 "
-                "may have no capacity for a node that is started or replaced"
+                f"reserved places for {key[1]} instances: {before[key]} -> {after.get(key, 0)}; "
+                "without a place, EC2 may have no capacity for a node that is started or replaced"
             )
             yield finding("capacity-reservation-smaller", pair.place(key[0]), text)
 

@@ -25,8 +25,8 @@ STICKINESS_OFF: Final = (
     "a client's connections go to different nodes: sessions of web applications are lost"
 )
 CONNECTIONS_NOT_ENDED: Final = (
-    "connections to a node that is out of service are no longer ended, so that their clients wait "
-    "for time-outs of their own"
+    "connections to a node that is out of service are no longer ended, so the clients wait until "
+    "their own time-outs"
 )
 _NAT_GATEWAY: Final = "AWS::EC2::NatGateway"
 
@@ -63,14 +63,14 @@ def _target_groups(pair: StackPair) -> Iterator[Finding]:
         delays = [number(each.get("deregistration_delay.timeout_seconds")) for each in (old, new)]
         if delays[0] is not None and delays[1] is not None and delays[1] < delays[0]:
             text = (
-                f"connections of a node that is drained or replaced end after {delays[0]} -> "
-                f"{delays[1]} s, with the queries that run on them"
+                f"connections to a node that is drained or replaced end after {delays[0]} -> "
+                f"{delays[1]} s, together with their running queries"
             )
             yield finding("deregistration-delay-shorter", place, text)
         if _is_turned_off("stickiness.enabled", old, new):
             yield finding("stickiness-off", place, STICKINESS_OFF)
         if _is_turned_off("preserve_client_ip.enabled", old, new):
-            text = "the nodes no longer see the addresses of clients, nor do their logs"
+            text = "nodes and their logs no longer get the addresses of clients"
             yield finding("client-address-hidden", place, text)
 
 
@@ -83,17 +83,18 @@ def _load_balancers(pair: StackPair) -> Iterator[Finding]:
         place = pair.place("load balancer")
         gone = sorted(_addresses(before) - _addresses(after))
         if gone:
-            text = f"clients and firewalls that use its fixed addresses lose {', '.join(gone)}"
+            text = f"the load balancer loses the fixed addresses {', '.join(gone)}, which clients "
+            text += "and firewalls may use"
             yield finding("balancer-address-changed", place, text)
         subnets = [text_of(each) for each in before.get("Subnets") or ()]
         left = [each for each in subnets if each not in map(text_of, after.get("Subnets") or ())]
         # Ignore the address of a zone that is removed: the zone has its own finding.
         if left and len(after.get("Subnets") or ()) >= len(subnets):
-            text = f"its addresses in these subnets no longer exist: {', '.join(left)}"
+            text = f"the load balancer's addresses in {', '.join(left)} no longer exist"
             yield finding("balancer-address-changed", place, text)
         old, new = (attributes(each, "LoadBalancerAttributes") for each in (before, after))
         if _is_turned_off("zonal_shift.config.enabled", old, new):
-            text = "operators can no longer shift its traffic away from a zone"
+            text = "operators can no longer shift the load balancer's traffic away from a zone"
             yield finding("zonal-shift-off", place, text)
 
 
@@ -112,10 +113,10 @@ def _paths_of_nodes(pair: StackPair) -> Iterator[Finding]:
     name = "network-path-removed"
     if not of_type(pair.new, _NAT_GATEWAY):
         if of_type(pair.old, _NAT_GATEWAY):
-            text = "nodes have no way to the internet: the NAT gateways are removed"
+            text = "nodes no longer reach the internet: the NAT gateways are removed"
             yield finding(name, pair.place("nodes"), text)
         for service in sorted(_endpoints(pair.old) - _endpoints(pair.new)):
-            text = f"nodes have no way to {service}: its VPC endpoint is removed"
+            text = f"nodes no longer reach {service}: the VPC endpoint of this service is removed"
             yield finding(name, pair.place("nodes"), text)
     for _, before, after in pair.kept("AWS::Route53::HostedZone"):
         for vpc in sorted(_vpcs(before) - _vpcs(after)):

@@ -72,8 +72,8 @@ def haproxy_findings(pair: StackPair) -> Iterator[Finding]:
 def has_new_haproxy_state(pair: StackPair) -> bool:
     """Return whether the HAProxy instances of a stack need `denodo-ha haproxy apply`."""
     states = [(parsed_state(old), parsed_state(new)) for _, old, new in pair.kept(PARAMETER)]
-    # If only the program changes, `haproxy apply` is not needed: instances update their program
-    # themselves.
+    # If only the host program changes, `haproxy apply` is not needed: each instance updates its
+    # host program automatically.
     keys = ("file", "drop_in", "certificate", "authority")
     return any(
         _drop_in(new) and any(old.get(key) != new.get(key) for key in keys) for old, new in states
@@ -93,8 +93,8 @@ def _desired_states(pair: StackPair, before: Properties, after: Properties) -> I
     if None not in ports and ports[0] != ports[1]:
         apply = full_command("haproxy apply", cluster=pair.cluster)
         text = (
-            f"the load balancer checks port {ports[0]} -> {ports[1]}, on which HAProxy does not "
-            f"answer until `{apply}`: until then, every instance is unhealthy"
+            f"the load balancer checks port {ports[0]} -> {ports[1]}; every HAProxy instance is "
+            f"unhealthy from the deploy until `{apply}`, which opens the new port"
         )
         yield finding("haproxy-health-port-changed", pair.place(_PLACE), text)
     if states[0].get("file") != states[1].get("file"):
@@ -114,8 +114,8 @@ def _files(
     texts = _text(pair.before, states[0]), _text(pair.after, states[1])
     if texts[0] is None or texts[1] is None:
         text = (
-            "haproxy.cfg differs, and it is not in the folder of cdk synth, so that its timeouts "
-            "and checks cannot be compared: compare the whole folders"
+            "haproxy.cfg differs, but a folder of cdk synth does not contain the file, so its "
+            "timeouts and checks cannot be compared: give complete folders of cdk synth"
         )
         yield finding("haproxy-settings-unknown", pair.place(_PLACE), text)
     else:
@@ -127,7 +127,7 @@ def file_findings(pair: StackPair, before: str, after: str) -> Iterator[Finding]
     old, new = _sections(before), _sections(after)
     stops = [sections["global"].times().get(_OLD_WORKER, 0) for sections in (old, new)]
     if stops[1] < stops[0]:
-        text = f"sessions that are older than a reload end after {stops[0]} -> {stops[1]} s"
+        text = f"after a reload of HAProxy, older sessions end after {stops[0]} -> {stops[1]} s"
         yield finding("haproxy-timeout-shorter", pair.place(_PLACE), text)
     yield from _unencrypted(pair, old, new)
     for title in (title for title in old if title in new):
@@ -152,8 +152,8 @@ def _unencrypted(
 ) -> Iterator[Finding]:
     """Yield services whose connections HAProxy no longer encrypts, to clients or to nodes.
 
-    If HAProxy encrypted both before and encrypts none now, it forwards the TLS between client and
-    node, so nothing gets worse.
+    If HAProxy encrypted both connections before the change and none after the change, HAProxy
+    forwards the TLS between client and node, so nothing gets worse.
     """
     for service in (title.partition(" ")[2] for title in old if title.startswith("frontend ")):
         titles = f"frontend {service}", f"backend {service}"
@@ -162,10 +162,10 @@ def _unencrypted(
         clients = [sections[titles[0]].contains("bind ", " ssl ") for sections in (old, new)]
         nodes = [sections[titles[1]].contains("server ", " ssl ") for sections in (old, new)]
         if clients == [True, False] and not nodes[0]:
-            text = "HAProxy no longer ends the TLS of clients: their connections have none"
+            text = "connections from clients to HAProxy have no TLS any more"
             yield finding("tls-off", pair.place(service), text)
         if nodes == [True, False] and clients[1]:
-            text = "connections from HAProxy to the nodes have no TLS"
+            text = "connections from HAProxy to the nodes have no TLS any more"
             yield finding("tls-off", pair.place(service), text)
 
 
@@ -174,8 +174,8 @@ def _weaker(place: str, before: _Section, after: _Section) -> Iterator[Finding]:
     connect = [section.times().get("connect", 0) for section in (before, after)]
     if connect[1] > connect[0]:
         text = (
-            f"timeout connect {connect[0]} -> {connect[1]} s: a client of a dead node waits longer "
-            "for another node"
+            f"timeout connect {connect[0]} -> {connect[1]} s: if a node does not answer, HAProxy "
+            "connects the client to another node later"
         )
         yield finding("haproxy-connect-slower", place, text)
     sticky = "cookie ", "balance source"

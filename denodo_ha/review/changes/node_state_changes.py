@@ -66,27 +66,27 @@ _LIMITS: Final = (
     _Limit(
         ("catalog", "scheduler", "check_interval"),
         "scheduler-check-slower",
-        "a Scheduler server reports to the others every {} s: they start its jobs later if it is "
-        "lost",
+        "a Scheduler server reports to the other servers every {} s: after its loss, the other "
+        "servers start its jobs later",
         more_is_worse=True,
     ),
 )
 _REMOVED: Final = (
-    (("tls",), "tls-off", "Denodo's servers on the node accept connections without TLS"),
+    (("tls",), "tls-off", "connections to Denodo's servers on the node have no TLS any more"),
     (
         ("license_manager", "tls"),
         "tls-off",
-        "connections to the License Manager have no TLS",
+        "connections to the License Manager have no TLS any more",
     ),
     (
         ("logs",),
         "logs-off",
-        "its logs are no longer sent to CloudWatch Logs: they are lost with the machine",
+        "the node's logs are no longer sent to CloudWatch Logs, and are lost with the instance",
     ),
     (
         ("logs", "statements"),
         "logs-off",
-        "the files with the statements of users are no longer sent to CloudWatch Logs",
+        "the log files with users' statements are no longer sent to CloudWatch Logs",
     ),
     (("exports",), "backups-fewer", "Virtual DataPort's metadata is no longer exported"),
     (
@@ -97,12 +97,12 @@ _REMOVED: Final = (
     (
         ("license_manager", "host"),
         "license-manager-removed",
-        "a new node gets its licence as its image says: License Manager {} -> none",
+        "a new node uses the licence settings of its image: License Manager {} -> none",
     ),
     (
         ("security_token",),
         "security-token-removed",
-        "promotions need the Denodo Security Token: {} -> none",
+        "promotions need the Denodo Security Token, which is removed: {} -> none",
     ),
     (
         ("data_disk", "path"),
@@ -110,8 +110,8 @@ _REMOVED: Final = (
         "the second disk is no longer mounted: {} -> none",
     ),
 )
-"""Keys of the desired state whose removal makes it worse: path, name of the finding, and its text
-with `{}` for the earlier value."""
+"""Keys of the desired state whose removal is a finding: path, name of the finding, and text of the
+finding with `{}` for the earlier value."""
 _PARTS: Final = (("license_manager", "tls"), ("logs", "statements"))
 """Paths in sections of the desired state whose removal has its own finding: if the whole section is
 removed, these paths are not reported."""
@@ -130,7 +130,7 @@ def node_findings(pair: StackPair) -> Iterator[Finding]:
         if node in after:
             yield from _settings(place, before[node], after[node])
         elif node in nodes:
-            text = "the node program no longer sets up the node, and does not report its readiness"
+            text = "the node program no longer sets up the node, nor reports its readiness"
             yield finding("node-program-removed", place, text)
 
 
@@ -168,13 +168,13 @@ def _settings(place: str, before: State, after: State) -> Iterator[Finding]:
     versions = [mapping_in(state, "denodo").get("version") for state in (before, after)]
     if None not in versions and versions[0] != versions[1]:
         text = (
-            f"Denodo {versions[0]} -> {versions[1]}: the node needs an image of this version, and "
-            "its metadata must be migrated"
+            f"Denodo {versions[0]} -> {versions[1]}: the node needs an image of the new version, "
+            "and its metadata must be migrated"
         )
         yield finding("version-changed", place, text)
     hosts = before.get("rmi_host"), after.get("rmi_host")
     if None not in hosts and hosts[0] != hosts[1]:
-        text = f"clients of RMI must reach another host for further connections: {_change(*hosts)}"
+        text = f"clients must reach another RMI host for the second connection: {_change(*hosts)}"
         yield finding("rmi-host-changed", place, text)
 
 
@@ -207,7 +207,7 @@ def _removed(place: str, before: State, after: State) -> Iterator[Finding]:
             yield finding(name, place, text.format(old))
     # The desired state has the key `watchdog` only if the watchdog is off.
     if before.get("watchdog", True) and not after.get("watchdog", True):
-        text = "a server whose process ends unexpectedly is no longer started again"
+        text = "the watchdog no longer restarts a server whose process ends unexpectedly"
         yield finding("watchdog-off", place, text)
 
 
@@ -223,7 +223,7 @@ def _heaps(place: str, before: State, after: State) -> Iterator[Finding]:
 
 
 def _heap_mib(state: State, server: str) -> int | None:
-    """Return the heap of a server in MiB, None if it remains as in the image."""
+    """Return the heap of a server in MiB; None if the desired state does not set the heap."""
     options = _at(state, ("jvm", server))
     # If a JVM option occurs several times, Java uses the last one.
     matches = _HEAP.findall(options) if isinstance(options, str) else []
@@ -244,8 +244,8 @@ def _readiness(place: str, before: State, after: State) -> Iterator[Finding]:
     ranks = [_READINESS.index(value) if value in _READINESS else None for value in values]
     if ranks[0] is not None and ranks[1] is not None and ranks[1] < ranks[0]:
         text = (
-            f"readiness {_change(*values)}: a node in promotion or single-user mode may remain in "
-            "service"
+            f"readiness {_change(*values)}: a node in promotion or in single-user mode may remain "
+            "in service"
         )
         yield finding("readiness-weaker", place, text)
     signals = [str(_at(state, ("signal", "when"))) for state in (before, after)]
@@ -258,8 +258,8 @@ def _metadata(place: str, before: State, after: State) -> Iterator[Finding]:
     sources = [str(_at(state, ("metadata", "source"))) for state in (before, after)]
     if sources[0] != "manual" and sources[1] == "manual":
         text = (
-            f"metadata {_change(*sources)}: a node that replaces it is not ready until an operator "
-            "imports and confirms the metadata"
+            f"metadata {_change(*sources)}: a replacement of the node is not ready until an "
+            "operator imports and confirms the metadata"
         )
         yield finding("metadata-by-hand", place, text)
     old, new = (mapping_in(state, "catalog") for state in (before, after))

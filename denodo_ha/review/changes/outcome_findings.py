@@ -16,7 +16,7 @@ MOST_STATES: Final = 25_000
 """Project limit: states that the search of event orders visits for a failover name, in about three
 seconds. The examples have fewer states, and `denodo-ha drill --orders` searches up to 200,000."""
 
-_LOST_ALARM = "no alarm any more"
+_LOST_ALARM = "no alarm is set off any more"
 """Beginning of the worsening that `denodo_ha.drill.comparison` reports for a lost alarm."""
 _MAX_FAILURES = 3
 
@@ -35,7 +35,7 @@ class OutcomeComparison:
 
 
 def compare_outcomes(base: Model, new: Model) -> OutcomeComparison:
-    """Compare the drills of two models; a model without a load balancer or instance has none."""
+    """Compare the drills of two models, if both have a load balancer or instance."""
     if not base.clusters or not new.clusters:
         side = "after" if base.clusters else "before"
         reason = f"the templates {side} the change have no load balancer or instance"
@@ -77,7 +77,7 @@ def _order_findings(base: Model, orders: tuple[OrdersResult, ...]) -> Iterator[F
     for result in orders:
         for story in result.stories:
             if (story.name, story.property) not in violated:
-                broken = f"not any more: {PROPERTIES[story.property]}"
+                broken = f"no longer true: {PROPERTIES[story.property]}"
                 steps = "; ".join(story.steps)
                 yield finding("event-order-worse", story.name, f"{broken} Shortest order: {steps}")
 
@@ -91,8 +91,8 @@ def _searched(result: OrdersResult) -> str:
     else:
         extent = f"Searched: the shortest orders {name} (the first {states}, not all)"
     verdict = {
-        "holds": "none of them makes DNS answer wrongly",
-        "unknown": "the templates do not contain all that the search needs",
+        "holds": "after each of these orders, DNS answers correctly",
+        "unknown": "the templates lack values that the search needs",
     }.get(result.word, "there are orders after which DNS answers wrongly")
     return f"{extent}: {verdict}."
 

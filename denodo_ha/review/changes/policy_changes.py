@@ -179,7 +179,7 @@ def _role(properties: Properties, id_: str) -> str:
 
 
 def _node_of(resources: Resources, properties: Properties) -> str | None:
-    """Return the node of a role, or of a role's policy; None if the role is not a node's."""
+    """Return the node of a role, or of a role's policy; None if the role belongs to no node."""
     if node := resource_tag(properties, names.NODE_TAG):
         return node
     for role in map(referred_id, _listed(properties.get("Roles"))):

@@ -63,13 +63,13 @@ def _deletion_protection(pair: StackPair) -> Iterator[Finding]:
         key = "deletion_protection.enabled"
         values = [attributes(one, "LoadBalancerAttributes").get(key) for one in (before, after)]
         if is_true(values[0]) and not is_true(values[1]):
-            text = "deletion protection of the load balancer is off"
+            text = "deletion protection of the load balancer is turned off"
             yield finding("deletion-protection-off", pair.place("load balancer"), text)
     for _, before, after in pair.kept(DATABASE):
         if is_true(before.get("DeletionProtection")) and not is_true(
             after.get("DeletionProtection")
         ):
-            text = "deletion protection of the database is off"
+            text = "deletion protection of the database is turned off"
             yield finding("deletion-protection-off", pair.place("database"), text)
     policies = [_deletion_policies(template) for template in pair.templates]
     for id_ in sorted(policies[0].keys() & policies[1].keys()):
@@ -93,7 +93,7 @@ def _tls(pair: StackPair) -> Iterator[Finding]:
     for id_, before, after in pair.kept(LISTENER):
         old, new = str(before.get("Protocol")), str(after.get("Protocol"))
         if old in _TLS and new not in _TLS:
-            text = f"the listener's protocol {old} -> {new}: port {after.get('Port')} has no TLS"
+            text = f"port {after.get('Port')} has no TLS any more: listener protocol {old} -> {new}"
             yield finding("tls-off", pair.place(listener_label(pair.new, id_)), text)
 
 
@@ -131,10 +131,10 @@ def _groups(resources: Resources) -> dict[str, Properties]:
 def _weaker(before: Properties, after: Properties) -> Iterator[str]:
     protocols = [str(group.get("HealthCheckProtocol", "TCP")) for group in (before, after)]
     if protocols[0] != "TCP" and protocols[1] == "TCP":
-        yield f"the health check only connects: {protocols[0]} -> TCP"
+        yield f"the health check only opens a connection: {protocols[0]} -> TCP"
     paths = [str(group.get("HealthCheckPath", "")) for group in (before, after)]
     if paths[0].startswith(_READY) and paths[1] and not paths[1].startswith(_READY):
-        yield f"the health check does not ask if the service is ready: {paths[0]} -> {paths[1]}"
+        yield f"the health check no longer tests readiness: {paths[0]} -> {paths[1]}"
     for key, unit in (
         ("UnhealthyThresholdCount", "failed checks until a node is out of service"),
         ("HealthCheckIntervalSeconds", "seconds between checks"),
@@ -189,7 +189,7 @@ def _is_by_target_health(record: Properties) -> bool:
 def _alarms(pair: StackPair) -> Iterator[Finding]:
     before, after = _notifying(pair.old), _notifying(pair.new)
     for id_ in sorted(before.keys() - after.keys()):
-        text = f"the alarm no longer notifies: {before[id_]}"
+        text = f"this alarm no longer notifies: {before[id_]}"
         yield finding("alarm-removed", pair.place(), text)
     topics = _subscriptions(pair.old), _subscriptions(pair.new)
     for topic, endpoint in sorted(topics[0] - topics[1]):

@@ -54,7 +54,9 @@ def _moved(pair: StackPair) -> Iterator[Finding]:
 def _balancers(pair: StackPair) -> Iterator[Finding]:
     for change in balancer_changes.changes(*pair.templates):
         if change.loses_name:
-            text = f"its DNS name no longer exists ({_why(change.effect, change.why)})"
+            text = (
+                f"the load balancer's DNS name no longer exists ({_why(change.effect, change.why)})"
+            )
             yield finding("balancer-replaced", pair.place(change.balancer.strip("()")), text)
 
 
@@ -65,8 +67,8 @@ def _nodes(pair: StackPair) -> Iterator[Finding]:
             name = cluster or pair.cluster
             pin, rollout = (full_command(word, cluster=name) for word in ("pin", "rollout"))
             text = (
-                f"{', '.join(nodes)} stop serving at once: pin them first (`{pin}`), and move them "
-                f"one at a time (`{rollout}`)"
+                f"{', '.join(nodes)} stop serving at the same time: pin these nodes first "
+                f"(`{pin}`), and change one node at a time (`{rollout}`)"
             )
             yield finding("nodes-stop-together", cluster or pair.cluster, text)
     for change in changes:
@@ -80,9 +82,9 @@ def _databases(pair: StackPair) -> Iterator[Finding]:
     for change in database_changes.changes(*pair.templates):
         why = _why(change.effect, change.why)
         if change.loses:
-            yield finding("database-replaced", place, f"its data would be lost ({why})")
+            yield finding("database-replaced", place, f"the database's data would be lost ({why})")
         if change.effect is Effect.INTERRUPTION:
-            text = f"is interrupted {change.when}, until the change is complete ({why})"
+            text = f"the database is interrupted {change.when} until the change ends ({why})"
             yield finding("database-interrupted", place, text)
         if any(_FAILING in reason for reason in change.why):
             yield finding("deploy-fails", place, why)
@@ -100,12 +102,12 @@ def _target_groups(pair: StackPair) -> Iterator[Finding]:
             if before.get(key) != after.get(key)
         ]
         if why:
-            text = f"connections through it end ({'; '.join(why)})"
+            text = f"connections through the target group end ({'; '.join(why)})"
             yield finding("target-group-replaced", pair.place(resource_label(pair.new, id_)), text)
     old, new = _groups(pair.old), _groups(pair.new)
     for label in sorted(old.keys() & new.keys()):
         if not old[label] & new[label]:
-            text = "connections through it end (it becomes another resource)"
+            text = "connections through the target group end (it becomes another resource)"
             yield finding("target-group-replaced", pair.place(label), text)
 
 
@@ -137,7 +139,8 @@ def _haproxy_instances(pair: StackPair) -> Iterator[Finding]:
         ]
         if why:
             text = (
-                f"one after another; the connections through each instance end ({'; '.join(why)})"
+                "AWS replaces one HAProxy instance after another, and ends the connections through "
+                f"each instance ({'; '.join(why)})"
             )
             yield finding("haproxy-replaced", pair.place("HAProxy"), text)
 
@@ -145,12 +148,12 @@ def _haproxy_instances(pair: StackPair) -> Iterator[Finding]:
 def _failover_names(pair: StackPair) -> Iterator[Finding]:
     old, new = _names(pair.old), _names(pair.new)
     for name in sorted(old.keys() - new.keys()):
-        instead = f"; the names are now {', '.join(sorted(new))}" if new else ""
-        yield finding("failover-name-changed", name, f"the name no longer exists{instead}")
+        instead = f"; the present names are {', '.join(sorted(new))}" if new else ""
+        yield finding("failover-name-changed", name, f"this name no longer exists{instead}")
     for name in sorted(old.keys() & new.keys()):
         if not old[name] & new[name]:
             zones = " -> ".join(", ".join(sorted(zones)) for zones in (old[name], new[name]))
-            text = f"its records are in another hosted zone: {zones}"
+            text = f"the name's records are in another hosted zone: {zones}"
             yield finding("failover-name-changed", name, text)
 
 

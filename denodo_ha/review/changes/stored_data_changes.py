@@ -60,7 +60,7 @@ def _log_group_label(id_: str) -> str:
 def _databases(pair: StackPair) -> Iterator[Finding]:
     for _, before, after in pair.kept(DATABASE):
         if is_true(before.get("MultiAZ")) and not is_true(after.get("MultiAZ")):
-            text = "the database has no standby in another zone"
+            text = "the database has no standby in another zone any more"
             yield finding("multi-az-off", pair.place("database"), text)
         days = [number(one.get("BackupRetentionPeriod", 1)) for one in (before, after)]
         if days[0] is not None and days[1] is not None and days[1] < days[0]:
@@ -79,7 +79,7 @@ def _database_room(pair: StackPair) -> Iterator[Finding]:
         old, new = (number(one.get("MaxAllocatedStorage")) for one in (before, after))
         if old is not None and (new is None or new < old):
             limit = "not at all" if new is None else f"up to {new} GiB"
-            text = f"RDS increases its storage up to {old} GiB -> {limit}"
+            text = f"RDS increases the database's storage up to {old} GiB -> {limit}"
             yield finding("storage-limit-lower", place, text)
     for _, before, after in pair.kept("AWS::RDS::DBParameterGroup"):
         limits = [
@@ -102,7 +102,7 @@ def _database_logins(pair: StackPair) -> Iterator[Finding]:
             for each in (before, after)
         ]
         if templates[0] != templates[1]:
-            text = f"the login is of another database: {templates[0]} -> {templates[1]}"
+            text = f"the login belongs to another database: {templates[0]} -> {templates[1]}"
             yield finding("metadata-database-changed", pair.place("database"), text)
 
 
@@ -142,7 +142,7 @@ def _keys(pair: StackPair) -> Iterator[Finding]:
     for id_, (kind, after) in pair.new.items():
         old_kind, before = pair.old.get(id_, ("", {}))
         if kind == old_kind and _key_ids(before) and not _key_ids(after):
-            text = f"encrypted with AWS's key instead of {', '.join(_key_ids(before))}"
+            text = f"AWS's key encrypts the data instead of {', '.join(_key_ids(before))}"
             label = _LABELS.get(kind) or resource_label(pair.new, id_)
             yield finding("encryption-key-removed", pair.place(label), text)
 

@@ -49,7 +49,7 @@ class SumChange:
         """Return the difference as text, such as `+120.00 (+12.5 %)`."""
         percent = "" if self.percent is None else f" ({self.percent:+.1f} %)"
         text = f"{self.rise:+,.2f}{percent}" if self.rise else "0.00"
-        return text if self.is_known else f"{text}, and unknown prices"
+        return text if self.is_known else f"{text}, without items of unknown price"
 
 
 @dataclass(frozen=True)

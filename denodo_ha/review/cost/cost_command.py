@@ -76,13 +76,13 @@ def cost(
         typer.Option(
             "--update",
             metavar="FILE",
-            help="First take the prices of this price list file of AWS (JSON); may be repeated.",
+            help="First read prices from this price list file of AWS (JSON); repeatable.",
         ),
     ] = None,
     online: Annotated[
         bool,
         typer.Option(
-            "--online", help="First download the price list files of AWS for these regions."
+            "--online", help="First download AWS's price list files for the stacks' regions."
         ),
     ] = False,
     price_list: Annotated[
@@ -93,8 +93,8 @@ def cost(
     """Show what an environment costs a month at AWS's list prices, by cluster and item.
 
     The prices are on-demand list prices of the pages and dates that the output names, for a month
-    of 730 hours, without tax, discounts and free tiers. What AWS charges by use, such as traffic,
-    is listed without a price. A price that is not known is unknown, and the sum is then `at least`.
+    of 730 hours, without tax, discounts and free tiers. Items that AWS charges by use, such as
+    traffic, are listed without a price. If the price of an item is unknown, the sum is `at least`.
 
     --update and --online write config/prices.json, whose prices take precedence over those of this
     version. AWS's price list needs no account: EC2's file of a region has some 400 MB.
@@ -125,13 +125,13 @@ def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
         return read_stacks(choices)
     if len(choices) > 1:
         names = ", ".join(map(str, choices))
-        message = f"{names}: give one configuration, or folders and templates of cdk synth"
+        message = f"{names}: give only one configuration, or folders and templates of cdk synth"
         raise UsageError(message)
     clone = clone_folder()
     if clone is None:
         message = (
             f"{choices[0]}: a configuration can be synthesised only in a clone of the project: run "
-            "tools/denodo-ha there, or give a folder of cdk synth: denodo-ha cost cdk.out"
+            "tools/denodo-ha in a clone, or give a folder of cdk synth: denodo-ha cost cdk.out"
         )
         raise UsageError(message)
     # Load the configuration before the synthesis, so that an error in the file is reported with its
@@ -145,18 +145,18 @@ def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
 def _read_file(file: Path) -> tuple[Source, Offer]:
     try:
         if not file.is_file():
-            message = f"{file}: is not a file; give a price list file of AWS, index.json"
+            message = f"{file} is not a file: give a price list file of AWS, such as index.json"
             raise UsageError(message)
         with file.open("rb") as stream:
             offer = read_offer(stream)
     except OfferFileError as error:
         message = (
-            f"{file}: {error}. The prices are as before; download the file again, as AWS offers it "
+            f"{file}: {error}. The prices were not changed; download the file again from AWS "
             "(docs/explanation/costs.md#current-prices)"
         )
         raise Failed(message) from None
     except OSError as error:
-        message = f"{file}: cannot be read: {error.strerror}. The prices are as before"
+        message = f"{file} cannot be read: {error.strerror}. The prices were not changed"
         raise Failed(message) from None
     return offer_source(offer, file.name, ", ".join(offer.prices)), offer
 
@@ -198,6 +198,6 @@ def _print(result: MonthlyCost, form: DocumentFormat) -> None:
         else:
             print_table(COLUMNS, rows, title)
             print_line("")
-    print_line(f"All: {result.month} USD a month of {HOURS} hours, on demand")
+    print_line(f"Total: {result.month} USD a month of {HOURS} hours, on demand")
     for note in notes(result):
         print_paragraph(note)

@@ -1,8 +1,8 @@
 """Items of a stack that AWS charges: description, amount and list price.
 
 Each resource type of a template is in one of four groups: charged by time, charged by use, both, or
-free. A resource of any other type becomes an item with an unknown price, so that a sum that is too
-low is always marked.
+free. A resource of any other type becomes an item with an unknown price, so that each sum that
+lacks the resource's price is marked with `at least`.
 """
 
 from collections import Counter
@@ -56,7 +56,7 @@ class Item:
 
 
 def charged_items(stacks: Iterable[SynthesisedStack]) -> list[Item]:
-    """Return the items of stacks, with equal items added up, those charged by use at the end."""
+    """Return the items of stacks, equal items added up, and items charged by use at the end."""
     amounts: Counter[Item] = Counter()
     for stack in stacks:
         for item, amount in _items(stack.region, resources_of(stack.template)):
@@ -73,7 +73,7 @@ def _items(region: str, resources: Resources) -> Iterator[Counted]:
         if reader := _READERS.get(type_):
             yield from reader(region, properties, resources)
         elif type_ not in _FREE and not type_.startswith(_FREE_SERVICES):
-            note = "a type of resource whose charges this version does not know"
+            note = "this version does not know the charges of this resource type"
             yield _priced(region, type_, type_, "month", note=note)
     yield from _unused_places(region, resources)
     if of_type(resources, _INSTANCE):
@@ -134,7 +134,9 @@ def _disks(region: str, machine: Properties, machines: int) -> Iterator[Counted]
         item = f"ebs {type_}"
         if size is None or is_faster:
             name += ", with more than the baseline performance" if is_faster else ""
-            note = "its performance is charged additionally" if is_faster else "its size is unknown"
+            note = (
+                "AWS charges the additional performance" if is_faster else "the size is not known"
+            )
             item = f"{item} with additional charges" if is_faster else "ebs of unknown size"
         yield _priced(
             region, f"{name}, GB", item, "GB-month", amount=machines * (size or 1), note=note
@@ -190,12 +192,14 @@ def _endpoint(region: str, properties: Properties, _resources: Resources) -> Ite
 
 def _zone(_region: str, _properties: Properties, _resources: Resources) -> Iterator[Counted]:
     yield _priced(GLOBAL, "Route 53 hosted zone", "route53-zone", "month")
-    yield _by_use("DNS queries", "per million; those for alias records of AWS resources are free")
+    yield _by_use("DNS queries", "per million; queries for alias records of AWS resources are free")
 
 
 def _health_check(_region: str, properties: Properties, _resources: Resources) -> Iterator[Counted]:
     config = mapping_in(properties, "HealthCheckConfig")
-    yield _by_use("Route 53 health checks", "the first 50 of AWS endpoints in an account are free")
+    yield _by_use(
+        "Route 53 health checks", "the first 50 checks of AWS endpoints in an account are free"
+    )
     kind = str(config.get("Type"))
     options = (
         number(config.get("RequestInterval")) == 10,
@@ -272,7 +276,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _monthly("CloudWatch composite alarm", "composite-alarm"),
     "AWS::CloudWatch::Dashboard": _use_only(
-        "CloudWatch dashboards", "the first three of an account are free"
+        "CloudWatch dashboards", "the first three dashboards of an account are free"
     ),
     "AWS::KMS::Key": _monthly("KMS key", "kms-key", ("KMS requests", "per 10,000")),
     "AWS::SecretsManager::Secret": _monthly(
@@ -280,7 +284,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     ),
     "AWS::RDS::DBInstance": _database,
     "AWS::S3::Bucket": _use_only("S3 buckets", "per GB and request"),
-    "AWS::SNS::Topic": _use_only("notifications", "the first million of requests is free"),
+    "AWS::SNS::Topic": _use_only("notifications", "the first million requests are free"),
     "AWS::Logs::LogGroup": _use_only("logs", "per GB that is sent and kept"),
 }
 _FREE_SERVICES: Final = ("AWS::IAM::", "AWS::SSM::", "Custom::", "AWS::CloudFormation::")

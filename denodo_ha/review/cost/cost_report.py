@@ -26,15 +26,16 @@ def notes(result: MonthlyCost) -> Iterator[str]:
     """Yield notes on the numbers: missing prices, and the sources."""
     if not result.month.is_complete:
         yield (
-            f"At least: a price is unknown. `{full_command('cost', '--online')}` reads AWS's "
-            "current price list; disks of an image without `disk_gib` have no known size."
+            "A sum with `at least` lacks items whose price is unknown. "
+            f"`{full_command('cost', '--online')}` reads AWS's current price list. The size of an "
+            "image's disks is known only with `disk_gib`."
         )
     if result.sources:
         texts = (f"{source.title} ({source.published})" for source in result.sources)
         yield f"Prices: {'; '.join(texts)}."
     yield (
-        "The sums count what the stacks create and AWS charges by time, without tax and discounts, "
-        "but no existing instances, networks and addresses."
+        "The sums contain the resources that the stacks create and that AWS charges by time, "
+        "without tax and discounts. Existing instances, networks and addresses are not contained."
     )
 
 

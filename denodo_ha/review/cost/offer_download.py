@@ -46,8 +46,8 @@ def checked_server(url: str) -> str:
     is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or is_local):
         message = (
-            f"--price-list {url}: is not an address with https://; prices from a connection "
-            f"without TLS can be forged. AWS's own is {PRICE_LIST}"
+            f"--price-list {url} is not an address with https://; prices from a connection "
+            f"without TLS can be forged. AWS's server is {PRICE_LIST}"
         )
         raise UsageError(message)
     return url.rstrip("/")
@@ -73,17 +73,17 @@ def download_offer(url: str, clock: Clock = time.monotonic) -> Offer:
             return read_offer(_Limited(answer, clock))
     except HTTPError as error:
         error.close()
-        message = f"{url}: the server answers with status {error.code}; check the region's name"
+        message = f"{url}: the server answers with status {error.code}: check the region's name"
         raise NotFound(message) from None
     except OfferFileError as error:
-        message = f"{url}: {error}. The prices are as before"
+        message = f"{url}: {error}. The prices were not changed"
         raise Failed(message) from None
     except (URLError, OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         update = full_command("cost", "--update", "FILE")
         message = (
-            f"{url}: no answer ({reason}). The prices are as before; if this machine has no access "
-            f"to the internet, download the file elsewhere and use `{update}`"
+            f"{url}: no answer ({reason}). The prices were not changed; if this machine has no "
+            f"access to the internet, download the file on another machine and run `{update}`"
         )
         raise Unreachable(message) from None
 

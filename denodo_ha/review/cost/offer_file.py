@@ -21,7 +21,7 @@ from denodo_ha.review.cost.price_list import GLOBAL
 LARGEST: Final = 3 * 1024**3
 """Project limit in bytes: EC2's file of eu-west-1 had 441,439,512 bytes on 2026-09-25."""
 _LARGEST_ENTRY: Final = 4 * 1024**2
-"""Project limit, in characters, of one product or term. Real ones have a few thousand."""
+"""Project limit, in characters, of one product or term. Real entries have a few thousand."""
 _CHUNK: Final = 1024**2
 
 SERVICES: Final = (
@@ -84,7 +84,9 @@ def read_offer(stream: Readable) -> Offer:
                     if usd := _first_paid(value):
                         found.setdefault(wanted[sku], set()).add(usd)
     except (AttributeError, TypeError, KeyError, InvalidOperation) as error:
-        message = f"it is not a price list file of AWS: an entry has an unexpected form ({error!r})"
+        message = (
+            f"the file is not a price list file of AWS: an entry has an unexpected form ({error!r})"
+        )
         raise OfferFileError(message) from None
     return _offer(details, found)
 
@@ -93,14 +95,17 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
     service = details.get("offerCode", "")
     if details.get("formatVersion") != "v1.0" or not service:
         raise OfferFileError(
-            "it is not a price list file of AWS: formatVersion v1.0 or offerCode is missing"
+            "the file is not a price list file of AWS: formatVersion v1.0 or offerCode is missing"
         )
     if service not in SERVICES:
-        message = f"{service} has no prices of these stacks; the services are {', '.join(SERVICES)}"
+        message = (
+            f"the file has the prices of {service}, which this project does not use; the services "
+            f"are {', '.join(SERVICES)}"
+        )
         raise OfferFileError(message)
     published = details.get("publicationDate", "")[:10]
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", published):
-        raise OfferFileError("its publicationDate is not a date")
+        raise OfferFileError("the publicationDate of the file is not a date")
     prices: dict[str, dict[str, str]] = {}
     for (region, item), usd in sorted(found.items()):
         # The file has two prices for one item, because it distinguishes more products than this
@@ -108,7 +113,10 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
         if len(usd) == 1:
             prices.setdefault(region, {})[item] = next(iter(usd))
     if not prices:
-        message = f"it has no on-demand price in USD of {service} for these stacks"
+        message = (
+            f"the file has no on-demand price in USD for resources of {service} that this project "
+            "uses"
+        )
         raise OfferFileError(message)
     return Offer(service, published, prices)
 
@@ -235,7 +243,7 @@ class _Entries:
         while True:
             key = self._value()
             if not isinstance(key, str):
-                raise OfferFileError("it is not JSON: a key is not a text")
+                raise OfferFileError("the file is not JSON: a key is not a text")
             self._expect(":")
             yield key
             if self._next() == "}":
@@ -246,7 +254,7 @@ class _Entries:
     def _expect(self, character: str) -> None:
         found = self._next()
         if found != character:
-            raise OfferFileError(self._damaged() if found else "it ends in the middle: truncated")
+            raise OfferFileError(self._damaged() if found else "the file is truncated")
         self._position += 1
 
     def _next(self) -> str:
@@ -263,7 +271,7 @@ class _Entries:
             try:
                 value, end = self._decode(self._text, self._position)
             except RecursionError:
-                raise OfferFileError("its values are nested too deeply") from None
+                raise OfferFileError("the values of the file are nested too deeply") from None
             except ValueError:
                 value, end = None, len(self._text)
             # A value at the end of the text may continue in the next part of the file.
@@ -273,7 +281,7 @@ class _Entries:
             if len(self._text) - self._position > _LARGEST_ENTRY:
                 raise OfferFileError(self._damaged())
             if not self._fill():
-                raise OfferFileError("it ends in the middle: truncated")
+                raise OfferFileError("the file is truncated")
 
     def _fill(self) -> bool:
         """Read the next part of the file; return False at its end."""
@@ -282,7 +290,7 @@ class _Entries:
         content = self._stream.read(_CHUNK)
         self._size += len(content)
         if self._size > LARGEST:
-            message = f"it has more than {LARGEST:,} bytes"
+            message = f"the file has more than {LARGEST:,} bytes"
             raise OfferFileError(message)
         self._is_at_end = not content
         content = self._rest + content
@@ -299,8 +307,8 @@ class _Entries:
             self._text = self._text[self._position :] + text
             self._position = 0
             return bool(content) or not self._is_at_end
-        raise OfferFileError("it is not UTF-8, so it is not a price list file in JSON")
+        raise OfferFileError("the file is not UTF-8, so it is not a price list file in JSON")
 
     def _damaged(self) -> str:
         begin = self._text[self._position : self._position + 40]
-        return f"it is not a price list file in JSON, from {begin!r} on"
+        return f"the file is not a price list file in JSON: the error is at {begin!r}"

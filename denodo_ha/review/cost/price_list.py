@@ -27,9 +27,9 @@ GLOBAL: Final = "global"
 
 _FORMAT: Final = 1
 _LIMITS: Final = Limits(size=8 * 1024**2, depth=8, values=400_000)
-"""Project limit: the instance types of one region are some 800 prices."""
+"""Project limits for a price file: the instance types of one region have about 800 prices."""
 _MOST_USD: Final = Decimal(10_000)
-"""Project limit: a price above it is an error in the file."""
+"""Project limit: a price above this limit is an error in the file."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ def read_prices(file: Path) -> Prices:
         reason = str(error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = (
-            str(error) if isinstance(error, ValueError) else f"it has an unexpected form: {error}"
+            str(error) if isinstance(error, ValueError) else f"an entry has no valid form: {error}"
         )
     message = (
-        f"{file}: is not a file of prices ({reason}); remove it, and write it again with "
+        f"{file} is not a file of prices ({reason}): remove the file, and write a new file with "
         f"`{full_command('cost', '--online')}`"
     )
     raise UsageError(message)
@@ -113,7 +113,7 @@ def read_prices(file: Path) -> Prices:
 def updated_file(
     file: Path, sources: Iterable[tuple[Source, Mapping[str, Mapping[str, str]]]]
 ) -> None:
-    """Put the prices of some sources into a price file, in place of those of the same title.
+    """Put the prices of some sources into a price file, and remove sources of the same titles.
 
     The file is read first, and replaced as a whole when its new content is complete.
 
@@ -135,7 +135,7 @@ def updated_file(
         read_prices(new)
         new.replace(file)
     except OSError as error:
-        message = f"{file} cannot be written: {error.strerror}; its prices are as before"
+        message = f"{file} cannot be written: {error.strerror}. The prices were not changed"
         raise Failed(message) from None
     finally:
         new.unlink(missing_ok=True)
@@ -149,10 +149,10 @@ def shipped_prices() -> Prices:
 
 def _sources(document: Any) -> list[tuple[Source, Mapping[str, Mapping[str, Any]]]]:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        message = f"its format is not {_FORMAT}"
+        message = f"the value of `format` is not {_FORMAT}"
         raise ValueError(message)
     if document["currency"] != "USD":
-        raise ValueError("its currency is not USD")
+        raise ValueError("the value of `currency` is not USD")
     return [(_source(entry), entry["prices"]) for entry in document["sources"]]
 
 

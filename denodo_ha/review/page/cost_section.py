@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.review.cost.cost_change import CostChange, SumChange
 from denodo_ha.review.cost.price_list import HOURS
 from denodo_ha.review.page.page_parts import Block, Column, Paragraph, Table
@@ -34,7 +35,7 @@ def cost_blocks(change: CostChange) -> Iterator[Block]:
 
 
 def _row(change: SumChange) -> tuple[str, ...]:
-    return change.scope or "All", str(change.before), str(change.after), str(change)
+    return change.scope or "Total", str(change.before), str(change.after), str(change)
 
 
 def _basis(change: CostChange) -> str:
@@ -42,6 +43,6 @@ def _basis(change: CostChange) -> str:
     dates = sorted(source.published for source in sources)
     since = f" of {dates[0]} to {dates[-1]}" if dates else ""
     return (
-        f"List prices{since} for {HOURS} hours, without tax, discounts, and what AWS charges by "
-        "use. {full_command('cost')} lists each item, with the page of its price."
+        f"List prices{since} for {HOURS} hours, without tax, discounts, and items that AWS charges "
+        f"by use. `{full_command('cost')}` lists each item, with the page of its price."
     )

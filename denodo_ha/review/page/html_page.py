@@ -215,7 +215,7 @@ def _cell(column: Column, text: str) -> Markup:
 def _drawing(block: Drawing, drawing: str) -> Markup:
     caption = "Connections of clients, from their names to the nodes"
     if block.picture.is_marked:
-        caption += ". What differs from the base is marked with (new), (changed) or (removed)"
+        caption += ". Differences from the base are marked with (new), (changed) or (removed)"
     items = _lines(_ITEM.format(sentence) for sentence in sentences(block.picture))
     if not drawing:
         return Markup("<ul>\n{}\n</ul>").format(items)

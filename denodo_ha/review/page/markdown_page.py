@@ -35,12 +35,12 @@ maxTextSize)."""
 
 
 def _whole() -> str:
-    """Return a text that says where the whole page is, for sections that were cut."""
-    return f"`{full_command('review', '--html', 'FILE')}` has all"
+    """Return a text with the command that writes the whole page, for sections that were cut."""
+    return f"`{full_command('review', '--html', 'FILE')}` writes the whole page"
 
 
 def markdown_page(page: Page) -> str:
-    """Return the page; a section that is too long is cut, and says what was cut."""
+    """Return the page; a section that is too long is cut, with a remark at the cut."""
     name = re.sub(r"[^A-Za-z0-9._-]+|--+", "-", page.environment)
     verdict = _cut_line(_verdict(page.verdict), _VERDICT)
     head = f"<!-- denodo-ha review: {name} -->\n{verdict}\n\n{_text(page.revisions)}\n"
@@ -54,9 +54,9 @@ def markdown_page(page: Page) -> str:
 
 
 def fair_shares(lengths: Sequence[int], total: int) -> list[int]:
-    """Return how many characters each part gets, so that long parts leave room for the others.
+    """Return the number of characters for each part, so that long parts leave room for others.
 
-    A part that needs less than an equal share leaves the rest to the longer ones.
+    A part that needs less than an equal share leaves the rest of its share to longer parts.
     """
     shares = [0] * len(lengths)
     left = total
@@ -135,7 +135,7 @@ def _folded(block: Folded, most: int) -> str:
     fenced = _fenced(lines, "")
     room = most - len(begin) - len(end)
     if len(fenced) > room:
-        note = f"\nThe rest is cut: `{make_command('diff')}` shows all.\n"
+        note = f"\nThe rest is cut: `{make_command('diff')}` shows all differences.\n"
         spare = room - len(note) - 2 * len(_fenced("", "")) - _longest_run(lines) * 2
         kept = lines[: max(spare, 0)].rpartition("\n")[0]
         fenced = _fenced(kept, "") + note

@@ -55,7 +55,7 @@ def verdict_of(review: Review) -> Verdict:
 
 
 def _sections(review: Review, differences: str) -> Iterator[Section]:
-    """Yield the sections: the outcome, the deploy, rights, the picture, and what to do next."""
+    """Yield the sections: outcome, deploy, access, protections, cost, picture and next steps."""
     yield Section(
         TITLES["worse"],
         (
@@ -71,13 +71,13 @@ def _sections(review: Review, differences: str) -> Iterator[Section]:
         blocks = (*_findings(review, "cost"), *cost_blocks(review.cost))
         yield Section(TITLES["cost"], blocks)
     if review.accepted:
-        title = "Accepted until a date, by the configuration"
+        title = "Findings that the configuration accepts until a date"
         yield Section(title, (_table_of_findings(title, review.accepted),))
     if review.picture is not None:
         yield Section("Topology", (Drawing(review.picture),))
     yield _steps(review.steps)
     if differences:
-        yield Section("Every difference of the templates", (Folded("cdk diff", differences),))
+        yield Section("All differences of the templates", (Folded("cdk diff", differences),))
 
 
 def _findings(review: Review, category: Category) -> tuple[Block, ...]:
@@ -121,7 +121,7 @@ def _effects(effects: DeployEffects) -> Iterator[Block]:
         yield _without_empty_columns(Table("What a deploy does", columns, _merged(touched)))
     untouched = [(row[0], row[1]) for row in rows if row[2] == Effect.NOTHING.value]
     if untouched:
-        yield Paragraph(f"A deploy does not touch these: {'; '.join(_joined(untouched))}.")
+        yield Paragraph(f"A deploy does not change {'; '.join(_joined(untouched))}.")
     if not rows:
         yield Paragraph("The templates have no node, load balancer or database.")
 

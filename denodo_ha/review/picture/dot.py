@@ -85,7 +85,7 @@ def _area(
 
 
 def _end(edge: Edge, picture: Picture, ids: Mapping[str, str]) -> str:
-    """Return the box at the end of an edge; for an area, its first box."""
+    """Return the box at the end of an edge; if an area is at the end, the area's first box."""
     boxes = picture.boxes_in(edge.end)
     return ids.get(edge.end) or (ids[boxes[0].id] if boxes else "")
 

@@ -77,7 +77,7 @@ class Picture:
     edges: tuple[Edge, ...]
 
     def boxes_in(self, area: str) -> tuple[Box, ...]:
-        """Return the boxes that are directly in an area; with an empty id, those in none."""
+        """Return the boxes that are directly in an area; with an empty id, the boxes in no area."""
         return tuple(box for box in self.boxes if box.area == area)
 
     @property

@@ -67,7 +67,8 @@ def svg(picture: Picture, title: str) -> str:
     clone = clone_folder()
     if clone is None or not (clone / _MODULE).is_file():
         message = (
-            "drawing SVG needs a clone of the project after `make setup`; Mermaid and DOT do not"
+            "SVG can be drawn only in a clone of the project, after `make setup`; Mermaid and DOT "
+            "need no clone"
         )
         raise UsageError(message)
     drawn = _render(clone, dot(picture))

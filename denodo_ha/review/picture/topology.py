@@ -43,7 +43,12 @@ class _Drawing:
         """Yield clients, names, checks, load balancers, machines and databases."""
         yield Box(_CLIENTS, "clients", "clients")
         for dns in self._model.failover_names:
-            yield Box(_name(dns), "name", dns.name, ("Route 53: primary, else secondary",))
+            yield Box(
+                _name(dns),
+                "name",
+                dns.name,
+                ("Route 53: primary, else secondary",),
+            )
             for role, record in dns.records.items():
                 yield Box(
                     _check(dns, role),
@@ -111,7 +116,7 @@ class _Drawing:
     def _balancer(self, cluster: str, balancer: Balancer) -> Box:
         lines = ["internal" if balancer.internal else "internet-facing"]
         if not balancer.cross_zone:
-            lines.append("each zone to its own nodes")
+            lines.append("connects only to nodes of the same zone")
         lines += self._services(balancer)
         auxiliary = [group for group in self._groups(balancer) if group.auxiliary_node is not None]
         if auxiliary:

@@ -110,7 +110,7 @@ class Journal:
         except (OSError, ValueError, TypeError, KeyError):
             # All backups that exist belong to this change, because earlier runs removed their own
             # backups.
-            log.warning(f"{self._file} cannot be read; all backups below {self._home} are used")
+            log.warning(f"{self._file} cannot be read; all backups below {self._home} are restored")
             backups = [path for path in self._own_files() if path.name.endswith(_BACKUP_SUFFIX)]
             return "", [_original_of(path) for path in backups]
 

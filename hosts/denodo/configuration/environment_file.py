@@ -57,7 +57,7 @@ def read(path: Path) -> dict[str, str]:
         raise SystemRefusedError(message) from None
     if status.st_uid or status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
         message = (
-            f"{path} can be written by other users than root, so root does not use it; run"
+            f"users other than root can write the file {path}, so root does not use the file; run"
             f" `chown root:root {path}; chmod 644 {path}`, then {INSTALL}"
         )
         raise SystemRefusedError(message)

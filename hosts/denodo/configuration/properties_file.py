@@ -138,7 +138,7 @@ def _edit(text: str, key: str, value: str) -> str:
         result = text + separator + line + newline
         if _has_values(result, key, expected):
             return result
-    message = "the file's last line cannot be followed by another"
+    message = "no line can be added after the last line of the file"
     raise FormatError(message)
 
 
@@ -226,7 +226,7 @@ def _without_escapes(text: str) -> str:
                 digits = text[position : position + 4]
                 if not _UNICODE.fullmatch(digits):
                     raise FormatError(
-                        "a \\u without four hexadecimal digits; Java refuses the file"
+                        "the file contains \\u without four hexadecimal digits, so Java refuses it"
                     )
                 char = chr(int(digits, 16))
                 position += 4

@@ -70,7 +70,7 @@ def configure_tls(system: System, state: State) -> None:
     data = _secret(system, *state.tls)
     missing = [part for part in _TLS_PARTS if part not in data]
     if missing:
-        message = f"the secret {state.certificate} lacks {', '.join(missing)}"
+        message = f"the secret {state.certificate} lacks these keys: {', '.join(missing)}"
         raise StateError(message)
     # Use a separate folder for each secret, because a rollback needs the previous secret's folder.
     folder = _folder(system, state)
@@ -93,7 +93,8 @@ def configure_tls(system: System, state: State) -> None:
         )
     if not result.succeeded:
         message = (
-            f"bin/{_CONFIGURATOR} {result.ending}; its output may contain secrets, and is not shown"
+            f"bin/{_CONFIGURATOR} {result.ending}; the script's output may contain secrets, so it"
+            " is not shown"
         )
         raise NotReadyError(message)
 
@@ -147,5 +148,5 @@ def _bytes(state: State, part: str, text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if part in _STORES else str(text).encode()
     except (binascii.Error, TypeError):
-        message = f"{part} of the secret {state.certificate} is not base64"
+        message = f"the value of {part} in the secret {state.certificate} is not valid base64"
         raise StateError(message) from None

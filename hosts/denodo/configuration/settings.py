@@ -40,8 +40,8 @@ NO_PORT = ("", "0")
 SCHEDULER_PORT = "Launcher/registryPort"
 _SCHEDULER_TLS = "com.denodo.security.ssl.enabled"
 _SCHEDULER_AUXILIARY_PORT = 7998
-"""Denodo's default. A node gets this port again if its state had an own port and has none any
-more."""
+"""Denodo's default for the Scheduler's auxiliary port. A node gets this port again if the applied
+state names another port, and the new state names none."""
 
 
 @dataclass(frozen=True)

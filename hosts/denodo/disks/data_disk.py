@@ -55,7 +55,9 @@ def missing_programs(state: State) -> list[str]:
     if state.data_disk is None:
         return []
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    return [f"{', '.join(missing)}: missing for data_disk_path; {_PACKAGES}"] if missing else []
+    if not missing:
+        return []
+    return [f"{', '.join(missing)}: missing, but needed for data_disk_path; {_PACKAGES}"]
 
 
 def warnings(state: State, disks: Disks | None = None) -> Iterator[str]:
@@ -63,8 +65,8 @@ def warnings(state: State, disks: Disks | None = None) -> Iterator[str]:
     disk = state.data_disk
     if disk is not None and not (disks or Disks()).is_mounted(disk.path):
         yield (
-            f"the data disk is not mounted on {disk.path}: `journalctl -u {UNIT}` has the reason;"
-            f" after a repair run `systemctl start {UNIT}`"
+            f"the data disk is not mounted on {disk.path}: `journalctl -u {UNIT}` shows the reason;"
+            f" correct the cause, then run `systemctl start {UNIT}`"
         )
 
 
@@ -118,8 +120,9 @@ class Mount:
             device = self._disks.attached_as(self._disk.device)
             if device is None:
                 message = (
-                    f"no volume is attached as {self._disk.device}, so there is no data disk for"
-                    f" {self._disk.path}; attach one under this name, or remove data_disk_path"
+                    f"no EBS volume is attached as {self._disk.device}, so there is no data disk"
+                    f" for {self._disk.path}; attach a volume under this device name, or remove"
+                    " data_disk_path from the configuration"
                 )
                 raise ImageError(message)
             self._prepare_folder()
@@ -149,12 +152,12 @@ class Mount:
                 os.mkdir(path.name, 0o755, dir_fd=parent)
             status = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
         if not stat.S_ISDIR(status.st_mode):
-            message = f"{path} is not a folder, so no disk is mounted there; remove it"
+            message = f"{path} is not a folder, so no disk can be mounted there; remove {path}"
             raise ImageError(message)
         if any(path.iterdir()):
             message = (
-                f"{path} has files, which the data disk would hide; move them away, or write"
-                " another data_disk_path"
+                f"the folder {path} contains files, which the data disk would hide; move the files"
+                " to another folder, or change data_disk_path in the configuration"
             )
             raise ImageError(message)
 
@@ -165,14 +168,14 @@ class Mount:
             lines = (line.partition("=") for line in result.output.splitlines())
             return {name: value for name, _, value in lines}
         if result.status != _NOTHING_FOUND:
-            message = f"{device} is not formatted, because `blkid` cannot judge it: {result}"
+            message = f"{device} is not formatted, because `blkid` {result}"
             raise ImageError(message)
         with device.open("rb") as file:
             beginning = file.read(_BLANK_BYTES)
         if any(beginning):
             message = (
-                f"{device} is not formatted: it has data, although `blkid` knows no file system on"
-                f" it. If the data is not needed, run `wipefs --all {device}; dd if=/dev/zero"
+                f"{device} is not formatted: the disk contains data, although `blkid` finds no file"
+                f" system. If the data is not needed, run `wipefs --all {device}; dd if=/dev/zero"
                 f" of={device} bs=1M count=1`, then `systemctl start {UNIT}`"
             )
             raise ImageError(message)
@@ -190,10 +193,12 @@ class Mount:
     def _write_unit(self, device: Path, values: dict[str, str]) -> None:
         """Write and start the systemd unit that mounts the disk."""
         if values.get("USAGE") != "filesystem" or not values.get("UUID"):
-            found = values.get("TYPE") or values.get("PTTYPE") or "something unknown"
+            found = values.get("TYPE") or values.get("PTTYPE") or "an unknown signature"
             message = (
-                f"{device} is neither formatted nor mounted: it has {found}, and no file system of"
-                " the whole disk"
+                f"{device} is not formatted or mounted: `blkid` finds {found} on the disk, but no"
+                " file system that covers the whole disk. Attach another volume, or if the data is"
+                f" not needed, run `wipefs --all {device}; dd if=/dev/zero of={device} bs=1M"
+                f" count=1`, then `systemctl start {UNIT}`"
             )
             raise ImageError(message)
         name = self._run("systemd-escape", "--path", "--suffix=mount", self._disk.path)

@@ -106,7 +106,7 @@ def send_failure(system: System, state: State, reason: str) -> None:
     try:
         _sender(system, state, state.logs).send(PROGRAM, events)
     except HostError as error:
-        log.warning(f"the reason is not in the log group: {error}")
+        log.warning(f"the reason of the failure cannot be sent to the log group: {error}")
 
 
 def known_secrets(
@@ -117,7 +117,7 @@ def known_secrets(
 
 
 def _nothing_to_send() -> int:
-    log.info("the desired state has no logs, so nothing is sent")
+    log.info("the desired state names no log group, so no log lines are sent")
     return OK
 
 

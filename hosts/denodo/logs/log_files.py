@@ -151,7 +151,7 @@ def _read_lines(path: Path, offset: int) -> tuple[tuple[str, ...], int]:
             return (), offset
         skipped = ""
         if status.st_size - offset > BACKLOG_BYTES:
-            skipped = f"({status.st_size - offset - READ_BYTES} bytes of this file are left out)"
+            skipped = f"({status.st_size - offset - READ_BYTES} bytes of this file are not sent)"
             offset = status.st_size - READ_BYTES
         file.seek(offset)
         content = file.read(READ_BYTES)

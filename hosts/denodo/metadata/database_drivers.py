@@ -40,7 +40,7 @@ def problem(home: Path, component: str) -> str:
         names = ", ".join(sorted(jar.name for jar in jars))
         return (
             f"{component} would use {names} in {folder}, and a driver before 42.2 cannot log in to"
-            f" PostgreSQL 14 or later on RDS (SCRAM); remove it, and {remedy}"
+            f" PostgreSQL 14 or later on RDS (SCRAM); remove {names}, and {remedy}"
         )
     return ""
 

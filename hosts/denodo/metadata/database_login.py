@@ -80,8 +80,8 @@ def startable(system: System, state: State) -> State:
     init = operator_command(state, "catalog init")
     roll = operator_command(state, "roll", "--node", state.node)
     log.warning(
-        f"not started, because their database has no user yet: {', '.join(waiting)}; run `{init}`,"
-        f" then `{roll}`"
+        "these servers are not started, because the database has no user for them yet:"
+        f" {', '.join(waiting)}; run `{init}`, then `{roll}`"
     )
     return replace(state, servers=[server for server in state.servers if server not in waiting])
 
@@ -110,11 +110,14 @@ def read_login(system: System, state: State, component: str) -> Login | None:
     except AwsError as error:
         if _NOT_FOUND in str(error) and component not in Record(system).logins:
             return None
-        message = f"the login {arn} cannot be read: {error}"
+        message = f"the secret {arn} with the database login cannot be read: {error}"
         raise UnavailableError(message) from None
     except (AttributeError, KeyError, TypeError, ValueError):
         init = operator_command(state, "catalog init")
-        message = f"the login {arn} is not a JSON object as `{init}` leaves it"
+        message = (
+            f"the secret {arn} does not have the JSON keys of a database login; run `{init}`, which"
+            " writes these keys"
+        )
         raise StateError(message) from None
 
 

@@ -71,7 +71,7 @@ def problem(
             f"run `{operator_command(state, 'catalog init')}`, which creates or repairs the login"
         )
     except SessionError as error:
-        reason = f"{component}: {where} cannot be asked for its tables: {error}"
+        reason = f"{component}: the names of the tables in {where} cannot be read: {error}"
         # Ignore a certificate that is not trusted if the secret has no certificates: the component
         # trusts the certificates of its Java, not those of the operating system.
         if must_reach and not (isinstance(error, UntrustedError) and not server.ca):

@@ -94,7 +94,10 @@ def report(system: System) -> dict[str, Any]:
     """
     state = Record(system).applied
     if state is None:
-        raise StateError("no state was applied on this node yet: apply one, and run this again")
+        raise StateError(
+            "no desired state was applied on this node yet: run `denodo-ha roll` for the node, then"
+            " run the command again"
+        )
     components = ((component, _learned(state, component)) for component in COMPONENTS)
     return {component: vars(learned) for component, learned in components if learned is not None}
 
@@ -128,7 +131,7 @@ def learn(component: str, version: str, file: str, text: str) -> Learned:
     else:
         learned.notes.append(
             f"{file} has no JDBC URL of PostgreSQL: configure the database with Denodo's form on "
-            "this node first"
+            "this node, then run the command again"
         )
     return learned
 
@@ -153,7 +156,10 @@ def _learn(
         template = _template(key, value.strip(), next(iter(urls.values())))
         shown = template if template not in _PLACEHOLDERS else ""
         if template is None or any(secret in str(shown) for secret in secrets):
-            learned.notes.append(f"{key} is left out: check whether it belongs to the database")
+            learned.notes.append(
+                f"{key} is left out, because the value may be secret or has a form that the"
+                f" configuration cannot contain: check whether {key} is a setting of the database"
+            )
         elif template != usual.get(key):
             learned.entries[key] = template
     for key in usual:
@@ -204,7 +210,7 @@ def _notes_of_urls(urls: Mapping[str, str]) -> Iterator[str]:
     for key, url in urls.items():
         names = {name for name, _ in parse_qsl(_parts(url).query)} - _ADDED_TO_URL
         if names:
-            yield f"{key}: {{url}} leaves out the parameters {', '.join(sorted(names))}"
+            yield f"{key}: {{url}} does not contain the parameters {', '.join(sorted(names))}"
 
 
 def _parts(url: str) -> SplitResult:

@@ -51,14 +51,16 @@ def ensure(system: System, state: State, record: Record) -> None:
     if record.metadata_confirmed:
         return
     if "vdp" not in state.raw["servers"]:
-        record.confirm_metadata(_PROGRAM, "no Virtual DataPort here")
+        record.confirm_metadata(_PROGRAM, "the node does not run Virtual DataPort")
     elif state.metadata.source == "catalog":
-        record.confirm_metadata(_PROGRAM, "shared catalog")
+        record.confirm_metadata(_PROGRAM, "the metadata is in the shared database")
     elif state.metadata.source == "export":
         if _import(system, state, state.metadata.uri, state.metadata.login):
             record.confirm_metadata(_PROGRAM, f"imported {state.metadata.uri}")
     else:
-        log.warning("not ready until an operator confirms the metadata (`confirm-metadata`)")
+        log.warning(
+            "the node is not ready until an operator confirms the metadata (`confirm-metadata`)"
+        )
 
 
 def import_export(system: System, uri: str, who: str, *, pause: float = ARRIVAL_PAUSE_S) -> None:
@@ -77,7 +79,7 @@ def import_export(system: System, uri: str, who: str, *, pause: float = ARRIVAL_
     record = Record(system)
     state = record.applied
     if state is None or state.exports is None:
-        message = "the applied state has no exports, so there is no login to import with"
+        message = "the applied state lacks `exports`, which contains the login for the import"
         raise MetadataError(message)
     with system.locked():
         if not _import(system, state, uri, state.exports.login, pause):
@@ -111,18 +113,18 @@ def _import(system: System, state: State, uri: str, login_arn: str, pause: float
         if result.status == metadata_export.SOME_FAILED:
             message = (
                 f"bin/{_IMPORT} of {uri} could not import some elements (status"
-                f" {result.status}), and imported the others; its log names them. Import them by"
-                " hand, then run `confirm-metadata`"
+                f" {result.status}), and imported the others. Import the elements that the script's"
+                " log names by hand, then run `confirm-metadata`"
             )
             raise MetadataError(message)
         if not result.succeeded:
-            message = f"bin/{_IMPORT} of {uri} {result.ending}; its log says why"
+            message = f"bin/{_IMPORT} of {uri} {result.ending}; the script's log has the reason"
             raise MetadataError(message)
     except (AwsError, NotReadyError, metadata_export.BrokenExportError, OSError) as error:
         message = f"{uri} cannot be imported: {error}"
         raise MetadataError(message) from None
     except (ValueError, TypeError, KeyError):
-        message = f"the secret {login_arn} is not a JSON object with username, password"
+        message = f"the secret {login_arn} is not a JSON object with the keys username and password"
         raise MetadataError(message) from None
     finally:
         files.remove(folder)
@@ -141,8 +143,9 @@ def _user(state: State, login: Mapping[str, Any], login_arn: str) -> str:
     user, password = str(login["username"]), str(login["password"])
     if not _IN_ADDRESS.fullmatch(user):
         message = (
-            f"the user {user!r} of the secret {login_arn} cannot import: {_IMPORT} takes"
-            " an address, in which a name has letters, digits and . _ - only; use another user"
+            f"the user {user!r} of the secret {login_arn} cannot run {_IMPORT}, because its name"
+            " has other characters than letters, digits, dots, hyphens and underscores; write"
+            " another user into the secret"
         )
         raise MetadataError(message)
     if password.startswith(PREFIX) or _IN_ADDRESS.fullmatch(password):
@@ -170,7 +173,7 @@ def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: flo
             if not pause:
                 raise
             if attempt == 1:
-                log.info(f"{error}, or has not arrived yet; waiting for it")
+                log.info(f"{error}, or was not replicated yet; waiting for the replication")
         # S3 does not notify this machine when a replicated object has arrived.
         sleep(pause)
     return _fetch(system, uri, folder, vql)
@@ -190,8 +193,8 @@ def _warn_of_other_key(state: State, manifest: Path) -> None:
     if theirs is not None and theirs != own:
         log.warning(
             "the export was made with another installation encryption key, so this node may not"
-            f" decrypt its secrets: compare {state.home / node_facts.ENCRYPTION_KEY} of both nodes,"
-            " and test a data source"
+            " be able to decrypt the secrets in the export: compare"
+            f" {state.home / node_facts.ENCRYPTION_KEY} of both nodes, and test a data source"
         )
 
 
@@ -204,7 +207,7 @@ def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
     if metadata_export.restore(system, bucket, key[: -len(metadata_export.MANIFEST)], folder, vql):
         return True
     log.warning(
-        f"{uri} does not exist yet: this node was never exported. It is not ready until an operator"
-        " confirms its metadata (`confirm-metadata`)"
+        f"{uri} does not exist: the metadata of this node was never exported. The node is not ready"
+        " until an operator confirms the metadata (`confirm-metadata`)"
     )
     return False

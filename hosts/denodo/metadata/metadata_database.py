@@ -144,7 +144,10 @@ def reasons(system: System, state: State, record: Record) -> Iterator[str]:
     """Yield reasons to restart the servers that a comparison of their files does not show."""
     for component, _, account in logins(system, state):
         if component == VDP and record.logins.get(VDP) != account.fingerprint:
-            yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
+            yield (
+                f"Virtual DataPort's catalog moves to the database on {account.host}, or the login"
+                " to this database changes"
+            )
 
 
 def regenerate(system: System, state: State, record: Record) -> None:
@@ -211,10 +214,11 @@ def _mixed_databases(system: System, state: State, record: Record, component: st
         return ""
     learn = operator_command(state, "catalog learn", "NODE")
     return (
-        f"{state.home / file} would name PostgreSQL and the embedded database (Derby) at the same"
-        f" time: {'; '.join(sorted(left))}; on one node, choose PostgreSQL in the form Database"
-        f" Settings of the Scheduler's administration tool, add what `{learn}` prints for these"
-        " keys to catalog.settings.scheduler.entries, and deploy; NODE is the name of that node"
+        f"{state.home / file} would contain settings of PostgreSQL and of the embedded database"
+        f" (Derby) at the same time: {'; '.join(sorted(left))}. On one node, choose PostgreSQL in"
+        " the form Database Settings of the Scheduler's administration tool. Then run"
+        f" `{learn}`, with the name of this node for NODE, add the printed values of these keys"
+        " to catalog.settings.scheduler.entries, and deploy"
     )
 
 
@@ -247,7 +251,8 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
         )
     if not result.succeeded:
         message = (
-            f"bin/{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
+            f"bin/{_REGENERATE} {result.ending}; the script's output may contain secrets, so it is"
+            " not shown"
         )
         raise NotReadyError(message)
 

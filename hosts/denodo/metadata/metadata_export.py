@@ -109,13 +109,13 @@ def export(system: System, *, if_due: bool) -> None:
     record = Record(system)
     state = record.applied
     if state is None or state.exports is None:
-        log.info("the applied state has no exports")
+        log.info("the applied state has no `exports`, so no export begins")
         return
     if if_due and record.paused:
         log.info("the node is paused, so no export begins")
         return
     if if_due and not _due(system, state.exports, record):
-        log.info("the last export is new enough")
+        log.info("the last export is newer than the interval of exports, so no export begins")
         return
     with system.locked(_LOCK):
         folder = system.folder / _FOLDER
@@ -129,7 +129,11 @@ def export(system: System, *, if_due: bool) -> None:
             log.info(f"exported to s3://{state.exports.bucket}/{state.exports.prefix}{METADATA}")
         except (HostError, OSError) as error:
             record.export(good=good, reason=str(error))
-            previous = f"the export of {good} remains" if good else "there is no earlier export"
+            previous = (
+                f"the previous export, made at {good}, remains"
+                if good
+                else "there is no earlier export"
+            )
             message = f"{error}; {previous}"
             raise ExportError(message) from None
         finally:
@@ -145,7 +149,7 @@ def digest_test(system: System) -> dict[str, Any]:
     """
     state = Record(system).applied
     if state is None or state.exports is None:
-        raise ExportError("the applied state has no exports, so there is no login to export with")
+        raise ExportError("the applied state lacks `exports`, which contains the login")
     patterns = state.exports.not_compared
     with system.locked(_LOCK):
         folder = system.folder / _FOLDER
@@ -210,7 +214,8 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
     text = to.read_bytes()
     if len(text) != size or _sha256(text) != checksum:
         message = (
-            f"{prefix}{METADATA} differs from its manifest ({len(text)} bytes, expected {size})"
+            f"{prefix}{METADATA} ({len(text)} bytes) does not match the size ({size} bytes) and"
+            " SHA-256 in its manifest"
         )
         raise BrokenExportError(message)
     return True
@@ -235,7 +240,7 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
     content = run_export(system, state, exports, vql)
     version = system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{METADATA}", vql)
     if not version:
-        message = f"the bucket {exports.bucket} keeps no versions; enable versioning"
+        message = f"the bucket {exports.bucket} is not versioned; enable versioning of the bucket"
         raise ExportError(message)
     manifest: dict[str, Any] = {
         "schema": _SCHEMA,
@@ -298,12 +303,12 @@ def run_export(system: System, state: State, exports: Exports, vql: Path) -> byt
         result = run_script(state, _EXPORT, *command, seconds=_SECONDS, utf8=True)
     if result.status == SOME_FAILED:
         message = (
-            f"bin/{_EXPORT} could not export some elements (status {SOME_FAILED}), so the export is"
-            " not complete and not kept; its log names them"
+            f"bin/{_EXPORT} could not export some elements (status {SOME_FAILED}), so the"
+            " incomplete export is not stored; the script's log names these elements"
         )
         raise ExportError(message)
     if not result.succeeded:
-        message = f"bin/{_EXPORT} {result.ending}; its log says why"
+        message = f"bin/{_EXPORT} {result.ending}; the script's log has the reason"
         raise ExportError(message)
     content = vql.read_bytes() if vql.exists() else b""
     if digest(content) == digest(b""):
@@ -317,7 +322,7 @@ def _login(system: System, arn: str) -> tuple[str, str]:
         data = json_object.parse(system.aws_cli.secret(arn))
         return str(data["username"]), str(data["password"])
     except (KeyError, TypeError, ValueError):
-        message = f"the secret {arn} is not a JSON object with username, password"
+        message = f"the secret {arn} is not a JSON object with the keys username and password"
         raise ExportError(message) from None
 
 

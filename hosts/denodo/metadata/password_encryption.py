@@ -34,8 +34,8 @@ def encrypted(state: State, password: str) -> str:
     line = _RESULT.fullmatch(lines[-1]) if lines else None
     if not result.succeeded or line is None or password in line[1]:
         message = (
-            f"bin/{_SCRIPT} {result.ending} and encrypted nothing; encrypt the password by hand,"
-            " and add it to the login as encrypted_password"
+            f"bin/{_SCRIPT} {result.ending}, but did not encrypt the password; encrypt the password"
+            " by hand, and add the result to the secret of the login as encrypted_password"
         )
         raise NotReadyError(message)
     return line[1].removeprefix(PREFIX)

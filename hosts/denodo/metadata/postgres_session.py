@@ -97,7 +97,7 @@ class Server:
         except ssl.SSLCertVerificationError as error:
             raise UntrustedError(error.verify_message) from None
         except socket.timeout:  # before Python 3.10, socket.timeout is not a TimeoutError
-            message = f"no answer within {SECONDS:.0f} s"
+            message = f"the server does not answer within {SECONDS:.0f} s"
             raise SessionError(message) from None
         except OSError as error:
             raise SessionError(error.strerror or str(error)) from None
@@ -120,7 +120,7 @@ class Session:
         try:
             return self._query(statement)
         except (ValueError, struct.error):
-            raise SessionError("the answer is not PostgreSQL's protocol") from None
+            raise SessionError("the server's answer is not in PostgreSQL's protocol") from None
 
     def _query(self, statement: str) -> list[str]:
         parameters = (
@@ -160,7 +160,7 @@ class Session:
         while True:
             kind, length = struct.unpack("!cI", self._receive(5))
             if not 4 <= length <= _LONGEST_MESSAGE:
-                raise SessionError("the answer is not PostgreSQL's protocol")
+                raise SessionError("the server's answer is not in PostgreSQL's protocol")
             body = self._receive(length - 4)
             if kind == b"E":
                 raise _refusal(body)
@@ -202,7 +202,7 @@ class _Scram:
         fields = _fields(server_first, "rsi")
         nonce, iterations = fields["r"], int(fields["i"])
         if not nonce.startswith(self._nonce) or not 0 < iterations <= _MOST_ITERATIONS:
-            raise SessionError("the server's part of the login is invalid")
+            raise SessionError("the server's message in the login (SCRAM) is not valid")
         salt = base64.b64decode(fields["s"])
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, iterations)
         client_key = _hmac(salted, b"Client Key")
@@ -223,7 +223,7 @@ def _fields(message: str, required: str) -> dict[str, str]:
     """Return the fields of a SCRAM message by the letter of each field."""
     fields = {part[:1]: part[2:] for part in message.split(",")}
     if not set(required) <= set(fields):
-        raise SessionError("the server's part of the login is invalid")
+        raise SessionError("the server's message in the login (SCRAM) is not valid")
     return fields
 
 

@@ -69,8 +69,8 @@ _ROUTES = frozenset(
         *("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OBJECT_STORAGE"),
     }
 )
-"""Keywords within a route. The texts between the keywords are addresses and paths, which do not
-count."""
+"""Keywords after ROUTE, which describe how a data source reads its file. The texts between the
+keywords are addresses and paths, which are not part of the digest."""
 _HEADER = re.compile(r"\s*# Generated with Denodo Platform ([0-9][A-Za-z0-9 ._-]{0,60})")
 _HEADER_BYTES = 200
 _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY")

@@ -55,7 +55,7 @@ def publish(system: System) -> None:
     record = Record(system)
     state = record.applied
     if state is None or not state.metrics:
-        log.info("the applied state has no metrics")
+        log.info("the applied state has no namespace for metrics, so no metrics are published")
         return
     values = dict(metrics(system, state, record))
     system.aws_cli.put_metric_data(

@@ -42,8 +42,8 @@ def accept(record: Record) -> None:
 def settle(system: System, state: State, record: Record) -> None:
     """Use the current rules if they agree with the earlier rules, otherwise the earlier rules.
 
-    The servers must run. If a service is not ready even by the earlier rules, this call decides
-    nothing, and a later call decides.
+    Call this function only while the servers run. If a service is not ready even by the earlier
+    rules, this call does not decide which rules apply; a later call decides.
     """
     if record.has_current_rules:
         return
@@ -91,7 +91,8 @@ def warning(state: State, record: Record) -> str:
         return ""
     accept_rules = operator_command(state, "roll", "--node", state.node, "--accept-readiness")
     return (
-        f"by the rules of this version the node is not ready ({readiness.get('why', '')}); it"
-        f" serves by the earlier rules. Correct that, or run `{accept_rules}`, which takes the"
-        " node out until it is ready"
+        f"by the readiness rules of this version, the node is not ready"
+        f" ({readiness.get('why', '')}); the node remains in service by the rules of an earlier"
+        f" version. Correct the cause, or run `{accept_rules}`: the node then leaves service until"
+        " it is ready by the rules of this version"
     )

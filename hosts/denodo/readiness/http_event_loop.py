@@ -246,7 +246,9 @@ class HttpEventLoop:
         now = time.monotonic()
         if now - self._warned_at >= _WARNING_SECONDS:
             self._warned_at = now
-            log.warning(f"cannot accept a connection ({error}); closed {closed} older ones")
+            log.warning(
+                f"a connection cannot be accepted ({error}); closed {closed} older connections"
+            )
         if not closed:
             self._selector.unregister(self._listener)
             self._paused_until = now + _PAUSE_SECONDS
@@ -351,7 +353,7 @@ class HttpEventLoop:
                     look = look or self._look()
                     responses[target] = look(target)
                 except Exception as error:  # noqa: BLE001 - the other requests are served
-                    log.error(f"no answer to GET {target!r}: {error!r}")
+                    log.error(f"GET {target!r} is answered with status 500: {error!r}")
                     responses[target] = Response(500, {"reason": "an internal error"})
             response = responses[target]
             if response.settled or self._waiting[connection] <= now:

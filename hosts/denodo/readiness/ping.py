@@ -73,7 +73,10 @@ def ask(system: System, state: State, port: int, *, ready: bool) -> Answer:
     if not _REFUSED_OPTION.search(answer.reason):
         return Answer(answer.reason, busy=True)
     if state.readiness == "strict":
-        return Answer(f"{answer.reason}; `denodo.readiness: strict` needs an update with -r")
+        return Answer(
+            f"{answer.reason}; `denodo.readiness: strict` needs an update of Denodo whose {_SCRIPT}"
+            " has the option -r"
+        )
     return plain
 
 
@@ -100,9 +103,9 @@ def warning(state: State, record: Record) -> str:
     if state.readiness != "auto" or record.readiness.get("ping") != "alive":
         return ""
     return (
-        f"bin/{_SCRIPT} of this update has no option -r, so the node does not notice promotions and"
-        " single-user mode; install a newer update, or write `denodo.readiness: ping` to accept"
-        " that"
+        f"bin/{_SCRIPT} has no option -r, so the node remains ready during promotions and in"
+        " single-user mode; install a newer update of Denodo, or write `denodo.readiness: ping`"
+        " into the configuration to remove this warning"
     )
 
 
@@ -131,7 +134,7 @@ def _ping(system: System, state: State, port: int, *, ready: bool) -> Answer:
     if result.succeeded:
         return Answer()
     if result.status is None:
-        return Answer(f"{NO_ANSWER}: ping.sh was not done within {SECONDS} s")
+        return Answer(f"{NO_ANSWER}: ping.sh did not end within {SECONDS} s")
     reason = f"ping.sh {result}"
     queues = _QUEUES.search(reason) and not _REFUSED_OPTION.search(reason)
     return Answer(reason, busy=bool(queues))

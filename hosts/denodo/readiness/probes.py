@@ -30,7 +30,7 @@ _RMI_ACK = bytes.fromhex("4e")
 # First byte of a TLS record that contains an alert (RFC 8446, "Record Protocol").
 _TLS_ALERT = bytes.fromhex("15")
 
-NO_ANSWER = "did not answer"
+NO_ANSWER = "the server did not answer"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def application_failure(
     try:
         status = _status(system, port, path, tls=tls)
     except (socket.timeout, TimeoutError):
-        return Failure(f"{path} {NO_ANSWER} within {SECONDS} s", silent=True)
+        return Failure(f"{NO_ANSWER} to GET {path} within {SECONDS} s", silent=True)
     except ConnectionRefusedError:
         return Failure(f"nothing listens on port {port}", refused=True)
     except (OSError, http.client.HTTPException) as error:
@@ -105,15 +105,15 @@ def _connection(system: System, port: int) -> str:
 
 def _odbc(system: System, port: int) -> str:
     answer = _exchange(system, port, _SSL_REQUEST)
-    return "" if answer in _SSL_ANSWERS else f"port {port} is not PostgreSQL's protocol"
+    return "" if answer in _SSL_ANSWERS else f"port {port} does not answer in PostgreSQL's protocol"
 
 
 def _scheduler(system: System, service: Service) -> str:
     """Send the RMI header to the Scheduler and check its answer; return why this failed, or empty.
 
     If the service uses TLS, try TLS first and then plain RMI, otherwise plain RMI first. The second
-    attempt is made only if the server ends the connection or answers with a TLS alert, as a server
-    does that expects the other of TLS and plain RMI.
+    attempt is made only if the server ends the connection or answers with a TLS alert: a server
+    that expects TLS does so after plain RMI, and a server that expects plain RMI after TLS.
     """
     for tls in (service.tls, not service.tls):
         try:
@@ -126,7 +126,7 @@ def _scheduler(system: System, service: Service) -> str:
             return ""
         if answer not in (b"", _TLS_ALERT):
             break
-    return f"port {service.port} is not Java RMI"
+    return f"port {service.port} does not answer in the protocol of Java RMI"
 
 
 def _web(system: System, service: Service, paths: Iterable[str]) -> str:
@@ -146,7 +146,7 @@ def _exists(status: int) -> bool:
 
 
 def _answered(port: int, path: str, status: int) -> str:
-    return f"GET {path} on port {port} is answered with status {status}"
+    return f"GET {path} on port {port} returns status {status}"
 
 
 def _status(system: System, port: int, path: str, *, tls: bool) -> int:

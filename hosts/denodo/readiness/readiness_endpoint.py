@@ -1,4 +1,4 @@
-"""The readiness endpoint: `GET /ready/{service}` for the load balancer, `GET /ready` for people.
+"""The readiness endpoint: `GET /ready/{service}` for load balancers, `GET /ready` for operators.
 
 A service is ready if its server answers in its own protocol, the node is not drained, and the
 metadata of the node is confirmed. Every request is answered within a time limit, even if a server
@@ -97,7 +97,7 @@ class _Renewed(Generic[T]):
                     threading.Thread(target=self._run, daemon=True).start()
                 except RuntimeError as error:  # no memory for a thread, or too many processes
                     self._running = False
-                    log.warning(f"cannot start a thread: {error}")
+                    log.warning(f"the thread of a probe cannot be started: {error}")
             return False
 
     def _run(self) -> None:
@@ -170,7 +170,7 @@ class Readiness:
         return View(self)
 
     def verdict(self, state: State, service: Service) -> tuple[Verdict, bool]:
-        """Return the condition of a service, and whether it is final: from a recent probe."""
+        """Return the condition of a service, and whether the condition is from a recent probe."""
         with self._changed:
             self._applied = state
             if service not in self._probes:
@@ -207,7 +207,7 @@ class Readiness:
         try:
             return self._read_desired().services
         except HostError as error:
-            log.warning(f"the desired state is not known: {error}")
+            log.warning(f"the desired state cannot be read: {error}")
             return self._desired.value
 
     def _renewed(self, value: T, renew: Callable[[], T]) -> _Renewed[T]:
@@ -275,11 +275,12 @@ class View:
         if path.startswith(f"{READY_PATH}/"):
             answer, settled = self.of(path[len(READY_PATH) + 1 :])
             if answer is None:
-                return Response(404, {"reason": "the node's state has no such service"}, settled)
+                reason = "the state of this node has no service of this name"
+                return Response(404, {"reason": reason}, settled)
             return Response(200 if answer.ready else 503, vars(answer), settled)
         if path == LOSSES_PATH:
             return Response(200, {"losses": self._readiness.losses.count})
-        return Response(404, {"reason": f"ask for {READY_PATH} or {READY_PATH}/SERVICE"})
+        return Response(404, {"reason": f"request {READY_PATH} or {READY_PATH}/SERVICE"})
 
 
 def _held_back(record: Record) -> Verdict | None:
@@ -290,7 +291,8 @@ def _held_back(record: Record) -> Verdict | None:
         reason = f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
         return Verdict(DRAINED, ready=False, reason=reason)
     if not record.metadata_confirmed:
-        return Verdict(UNCONFIRMED, ready=False, reason="its metadata is not confirmed")
+        reason = "the metadata of the node is not confirmed"
+        return Verdict(UNCONFIRMED, ready=False, reason=reason)
     return None
 
 

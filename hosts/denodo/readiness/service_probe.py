@@ -2,8 +2,8 @@
 
 The probe connects to Virtual DataPort every few seconds. It runs `ping.sh`, which starts Java, only
 every `PING_SECONDS`. After a failed connection, the next probe runs `ping.sh`, because the server
-may have been started again. The probe detects a server that hangs without Java, because the ODBC
-port of that server does not answer.
+may have been started again. The probe detects a server that hangs even without `ping.sh`, because
+the ODBC port of that server does not answer.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class ServiceProbe:
         return self._answer
 
     def _starts(self, state: State, now: float) -> bool:
-        """Return whether a server was started within `start_seconds` and after the last success."""
+        """Return whether a server was started after the last success, within `start_seconds`."""
         found = processes.of_home(self._system, state.home)
         ages = [processes.age(self._system, process.pid) for process in found]
         youngest = min(ages, default=float("inf"))

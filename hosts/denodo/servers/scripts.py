@@ -63,8 +63,8 @@ def missing_scripts(state: State) -> str:
     if not missing:
         return ""
     return (
-        f"{state.home} lacks {', '.join(missing)}; is there a Denodo"
-        f" {state.version} with {', '.join(state.servers)} in the image?"
+        f"{state.home} lacks {', '.join(missing)}; install Denodo"
+        f" {state.version} with {', '.join(state.servers)} in the image"
     )
 
 

@@ -83,8 +83,8 @@ class Servers:
         if has_web and not self.state.certificate and not web_container.connectors(self.state.home):
             problems.append(
                 f"{self.state.home / settings.WEB} sets neither {settings.HTTP_PORT} nor"
-                f" {settings.HTTPS_PORT}, so the web container would listen nowhere; set one of"
-                " them"
+                f" {settings.HTTPS_PORT}, so the web container would not listen on any port; set"
+                f" {settings.HTTP_PORT} or {settings.HTTPS_PORT}"
             )
         if problems:
             raise ImageError("\n  ".join(problems))
@@ -128,8 +128,8 @@ class Servers:
                 [*self.running(), *(f"process {java.pid}" for java in self._java())]
             )
             message = (
-                f"processes of {self.state.home} still run ({remaining}): a server that does not"
-                " end, or a tool; end them and run this again"
+                f"processes of {self.state.home} still run ({remaining}); end these servers or"
+                " tools, and run the command again"
             )
             raise NotStoppedError(message)
 
@@ -204,11 +204,11 @@ class Servers:
                 continue
             actual = heap.maximum_bytes(java.arguments)
             if actual != expected:
-                has = f"a heap of {actual >> 20} MiB" if actual else "no heap size of its own"
+                has = f"a heap of {actual >> 20} MiB" if actual else "Java's default heap size"
                 warnings.append(
-                    f"{process} (process {java.pid}) runs with {has}, and {file} says"
-                    f" {expected >> 20} MiB: run bin/{REGENERATE} and restart it, or look for"
-                    " another start script"
+                    f"{process} (process {java.pid}) runs with {has}, but {file} sets"
+                    f" {expected >> 20} MiB: run bin/{REGENERATE} and restart {process}, or check"
+                    f" whether another script starts {process}"
                 )
         return warnings
 
@@ -223,7 +223,7 @@ class Servers:
             return ""
         connector = self._connector()
         if connector is None:
-            return "the web container does not listen"
+            return "the web container does not listen on a port"
         failure = probes.application_failure(self.system, connector.port, path, tls=connector.tls)
         return failure.reason if failure else ""
 
@@ -244,7 +244,7 @@ class Servers:
             java: whether a Java process was visible after the start.
         """
         if not self._ports(process):
-            log.warning(f"no port of {process} is known, so the program does not wait for it")
+            log.warning(f"no port of {process} is known, so the start does not wait for {process}")
             return
         while True:
             reason = self._why_not_ready(process)
@@ -301,7 +301,7 @@ class Servers:
             text = ", ".join(f"{server}: {reason}" for server, reason in failures.items())
             if time.monotonic() >= limit:
                 if Record(self.system).has_current_rules:
-                    message = f"web applications do not answer after a restart of each: {text}"
+                    message = f"web applications do not answer, even after their restart: {text}"
                     raise NotReadyError(message)
                 log.warning(f"web applications do not answer: {text}")
                 return
@@ -325,13 +325,13 @@ class Servers:
         def stopped() -> bool:
             return not self._runs(process)
 
-        log.info(f"stopping {process}, up to {limit} s")
+        log.info(f"stopping {process}, which may take up to {limit} s")
         deadline = time.monotonic() + limit
         result = self._run(script, *(["safe"] if process == "vdp" else []), seconds=limit)
         if self._until(stopped, deadline - time.monotonic() if result.succeeded else 0):
             return
         if process == "vdp":
-            log.warning(f"{script} safe {result}; stopping without waiting for queries")
+            log.warning(f"{script} safe {result}; stopping {process} without waiting for queries")
             result = self._run(script, seconds=self.system.settle)
             if self._until(stopped, self.system.settle):
                 return

@@ -53,7 +53,10 @@ def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
         if started.returncode:
             return _failure(unit)
     if not _move(control_groups, unit.get("ControlGroup", "")):
-        log.warning(f"{UNIT} has no control group; the servers run outside it until the next boot")
+        log.warning(
+            f"the unit {UNIT} has no control group, so the servers run outside of the unit until"
+            " the next boot"
+        )
     return 0
 
 

@@ -2,7 +2,7 @@
 
 Denodo's shutdown scripts and installers run for some seconds, during which the kernel lists their
 processes. After such a script has run, the watchdog starts no server until all servers have been
-started in another way. The watchdog also does so if the node program has run the script.
+started in another way. The same applies if the node program has run the script.
 """
 
 from __future__ import annotations

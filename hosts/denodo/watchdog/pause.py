@@ -26,14 +26,14 @@ METRIC = "Paused"
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add the commands to the parser; return the parser of `pause`."""
-    pause_ = command("pause", "let the watchdog and the timer of exports rest until a time")
+    pause_ = command("pause", "stop the watchdog and scheduled exports until a given time")
     pause_.add_argument("--until", required=True, help="end of the pause, such as 2026-01-01T09:00")
     pause_.add_argument("--why", required=True, help="reason, which `status` shows")
     pause_.add_argument(
         "--namespace", default="", help="CloudWatch namespace of the metric that silences alarms"
     )
     command("resume", "end the pause of this node")
-    command("silence", "while the node is paused: put the datapoint that silences the alarms")
+    command("silence", "put the datapoint that silences the alarms, if the node is paused")
     return pause_
 
 
@@ -52,14 +52,14 @@ def pause(system: System, options: argparse.Namespace) -> int:
     if until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     Record(system).pause(options.who, options.why, until.isoformat(), options.namespace)
-    log.info(f"paused by {options.who} until {until.isoformat()}: {options.why}")
+    log.info(f"the node is paused by {options.who} until {until.isoformat()}: {options.why}")
     return silence(system, options)
 
 
 def resume(system: System, _options: argparse.Namespace) -> int:
     """Remove the record of the pause."""
     Record(system).resume()
-    log.info("not paused")
+    log.info("the node is not paused")
     return OK
 
 

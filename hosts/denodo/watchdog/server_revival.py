@@ -62,9 +62,9 @@ def catch_up(system: System, parameter: str) -> None:
             record.fall_behind(f"the desired state needs a restart of the servers: run `{roll}`")
         else:
             apply(system, state, start=False)
-            log.info("the node has caught up with its desired state")
+            log.info("the node has applied its desired state")
     except HostError as error:
-        log.info(f"the node does not catch up yet: {error}")
+        log.info(f"the desired state cannot be applied yet: {error}")
 
 
 def _look(system: System, state: State, record: Record, *, act: bool, last: bool) -> int:
@@ -84,7 +84,7 @@ def _look(system: System, state: State, record: Record, *, act: bool, last: bool
     if not act:
         return WOULD_CHANGE
     names = ", ".join(sorted(missing))
-    log.warning(f"{names} has ended without a shutdown, and is started again")
+    log.warning(f"starting servers again that have ended without a shutdown: {names}")
     record.revive(sorted(missing), last=last)
     again = [server for server in state.servers if process_of(server) in missing]
     servers.start(again, time.monotonic() + state.start_seconds)

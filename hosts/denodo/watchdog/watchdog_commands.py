@@ -29,18 +29,18 @@ FOLDER = Path("/run/denodo-node-watchdog")
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add the commands to the parser; return the parser of `hold`."""
-    hold_ = command("hold", "do not start a server again that ends, until `release`")
+    hold_ = command("hold", "start no server again that has died, until `release`")
     hold_.add_argument("why", metavar="WHY", help="reason, which `status` shows")
-    release_ = command("release", "start servers again that die")
+    release_ = command("release", "end the hold: start servers again that have died")
     for subparser in (hold_, release_):
         subparser.add_argument(
             "--for-drain",
             action="store_true",
-            help="only the hold of `denodo-ha drain`, which an operator's hold does not affect",
+            help="record or remove the hold of `denodo-ha drain`, not the hold of an operator",
         )
-    watch_ = command("watch", "the watchdog: start a server that dies again")
+    watch_ = command("watch", "run the watchdog, which starts servers again that have died")
     watch_.add_argument("--watchdog-folder", type=Path, default=FOLDER, help=argparse.SUPPRESS)
-    look_ = command("look", "look once for servers that have died", state=True)
+    look_ = command("look", "check once whether servers have died", state=True)
     for name in ("act", "last", "catch-up"):
         look_.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
     return hold_
@@ -50,7 +50,10 @@ def hold(system: System, options: argparse.Namespace) -> int:
     """Record a hold, an operator's or that of a drain: the watchdog starts no server again."""
     record = Record(system)
     (record.hold_for_drain if options.for_drain else record.hold)(options.who, options.why)
-    log.info(f"held by {options.who}: {options.why}; no server is started again until `release`")
+    log.info(
+        f"the node is held by {options.who}: {options.why}; no server is started again until"
+        " `release`"
+    )
     return OK
 
 
@@ -59,7 +62,11 @@ def release(system: System, options: argparse.Namespace) -> int:
     record = Record(system)
     (record.release_from_drain if options.for_drain else record.release)()
     held = record.held
-    log.info(f"still held by {held.get('who')}: {held.get('why')}" if held else "not held")
+    log.info(
+        f"the node is still held by {held.get('who')}: {held.get('why')}"
+        if held
+        else "the node is not held"
+    )
     return OK
 
 

@@ -58,7 +58,7 @@ class StandbyCloud:
     Attributes:
         cloud: the cloud.
         config: the configuration file.
-        quotas: applied quotas by region and code; a missing one has AWS's default.
+        quotas: applied quotas by region and code; a missing quota has AWS's default.
         health_checks: limit and number of the account's health checks.
         reservations: Capacity Reservations of the standby's region, as EC2 describes them.
         database_age: age of the newest state in the copy of the active cluster's database.

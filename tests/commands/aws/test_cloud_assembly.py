@@ -58,7 +58,7 @@ def test_a_file_is_a_stack_whose_region_its_zones_tell(tmp_path: Path) -> None:
         ("a.json", "{\n x", "a.json:2:2: Expecting property name enclosed in double quotes; the f"),
         ("a.json", "[]", "has no Resources"),
         ("a.yaml", "Resources: [", r"a.yaml:1:13: .*; the file must be JSON or YAML"),
-        ("a.yaml", "a: b", "has no Resources, so it is not a template"),
+        ("a.yaml", "a: b", "has no Resources, so the file is not a template"),
         ("a.yaml", "Resources: []", "has no Resources"),
         ("a.yaml", "", "has no Resources"),
         ("a.yaml", "\x00", "the file must be JSON or YAML"),
@@ -85,16 +85,18 @@ def test_text_that_is_not_a_deployed_template_fails() -> None:
 
 
 def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"so it is not a cdk\.out folder; write one with `npx"):
+    with pytest.raises(
+        UsageError, match=r"is not the output of cdk synth; write the folder with `npx"
+    ):
         read_templates(tmp_path)
     with pytest.raises(UsageError, match="No such file"):
         read_stacks([tmp_path / "none.json"])
     file = tmp_path / "a.json"
     file.write_text(json.dumps(TEMPLATE))
-    with pytest.raises(UsageError, match="a: two of the stacks have this name"):
+    with pytest.raises(UsageError, match="a: two of the given stacks have this name"):
         read_stacks([file, file])
     write_manifest(tmp_path, {"a": {"type": 1}})
-    with pytest.raises(UsageError, match="there is no stack"):
+    with pytest.raises(UsageError, match="the given paths contain no stack"):
         read_stacks([tmp_path])
     for manifest in ("[]", "{"):
         (tmp_path / "manifest.json").write_text(manifest)
@@ -106,7 +108,7 @@ def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
 def test_a_resource_that_cdk_does_not_write_is_refused(tmp_path: Path, resource: Any) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"Resources": {"A": resource}}))
     write_manifest(tmp_path, {"a": stack("a.json")})
-    message = r"a\.json: is not the output of cdk synth: A of Resources has no Type"
+    message = r"a\.json: is not the output of cdk synth, because A of Resources has no Type"
     with pytest.raises(UsageError, match=message):
         read_templates(tmp_path)
 
@@ -121,7 +123,7 @@ def test_a_loop_among_the_resources_is_kept_and_is_not_a_resource(tmp_path: Path
 def test_an_assembly_that_contains_itself_is_refused(tmp_path: Path) -> None:
     nested = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "."}}
     write_manifest(tmp_path, {"a": nested})
-    with pytest.raises(UsageError, match="the assembly contains itself"):
+    with pytest.raises(UsageError, match="the folder names itself as a part of itself"):
         read_templates(tmp_path)
 
 

@@ -126,5 +126,5 @@ def test_an_mfa_profile_without_a_terminal(tmp_path: Path, profile: str, *, clos
         start_new_session=True,
     )
     assert done.returncode == exit_codes.AWS, done.stderr
-    assert "the profile asks for an MFA code, and there is no terminal to ask on" in done.stderr
+    assert "there is no terminal on which to type the code" in done.stderr
     assert "Traceback" not in done.stderr

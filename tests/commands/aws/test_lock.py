@@ -83,7 +83,9 @@ def test_prove_notices_a_write_between_its_two_calls(
     with lock.held():
         lock.prove()
         store.after_read = lambda: store.write('{"token": "another"}')
-        with pytest.raises(Failed, match="changed meanwhile; this run stops"):
+        with pytest.raises(
+            Failed, match=r"another command has changed the lock .*; this command stops"
+        ):
             lock.prove()
 
 

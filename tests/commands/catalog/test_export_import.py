@@ -145,7 +145,7 @@ def test_a_cluster_without_exports_cannot_import(site: Site, denodo_ha: Run) -> 
         for more in ((), ("--dry-run",)):
             done = run(site, denodo_ha, "--from", "main", *more)
             assert done.exit_code == exit_codes.REFUSED, done.output
-            assert "add `exports` to clusters.spare if it has none, deploy" in done.output
+            assert "add `exports` to clusters.spare if the key is missing, deploy" in done.output
     finally:
         actions["allowedValues"] = every
     assert not site.agents.nodes["node1"].imports

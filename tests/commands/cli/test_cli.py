@@ -149,8 +149,8 @@ class TestProcess:
         done = process("broken")
         assert done.returncode == exit_codes.FAILED
         assert done.stderr == (
-            "denodo-ha: internal error: ZeroDivisionError: division by zero; run it again with "
-            "-vv for the traceback\n"
+            "denodo-ha: internal error: ZeroDivisionError: division by zero; run the command again "
+            "with -vv to see the traceback\n"
         )
 
     def test_a_signal_is_an_interruption(self) -> None:

@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,13 +29,6 @@ from tests.support.assembly import ROOT
 from tests.support.program_commands import parsed_commands
 
 MARKS = ("denodo-ha ", "full_command(", "operator_command(", "`make ", "cdk ")
-TREES = {
-    file: ast.parse(text)
-    for folder in ("denodo_ha", "hosts", "stacks", "tools")
-    for file in sorted((ROOT / folder).rglob("*.py"))
-    if not {".venv", "reference_pages", "reference_page.py"} & set(file.parts)
-    if any(mark in (text := file.read_text(encoding="utf-8")) for mark in MARKS)
-}
 BUILDERS = {"full_command", "operator_command", "environment_command"}
 SUBJECT = re.compile(
     r"Written by `|`denodo-ha pin` writes this file|rotates it with `|--show-policy` "
@@ -44,10 +39,22 @@ CDK = re.compile(r"`((?:npx )?cdk (?:deploy|destroy|import) [^`]+)`")
 MAKE = re.compile(r"`make (?:-s )?([a-z-]+)([^`]*)`")
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Return the syntax trees of files that name commands; only the worker that tests parses."""
+    return {
+        file: ast.parse(text)
+        for folder in ("denodo_ha", "hosts", "stacks", "tools")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if not {".venv", "reference_pages", "reference_page.py"} & set(file.parts)
+        if any(mark in (text := file.read_text(encoding="utf-8")) for mark in MARKS)
+    }
+
+
 def test_built_commands_are_accepted() -> None:
     wrong, built = [], 0
     with chosen(EnvironmentChoice(config="prod")):
-        for file, tree in TREES.items():
+        for file, tree in trees().items():
             for call in ast.walk(tree):
                 if isinstance(call, ast.Call) and _name(call.func) in BUILDERS:
                     wrong += [f"{file}: {fault}" for fault in _faults_of(call)]
@@ -59,7 +66,7 @@ def test_built_commands_are_accepted() -> None:
 def test_literal_commands_are_complete() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{line}: {fault}"
-        for file, tree in TREES.items()
+        for file, tree in trees().items()
         for line, text in _texts(tree)
         if not SUBJECT.search(text)
         for fault in _faults_in(text)

@@ -154,5 +154,6 @@ process.run(lambda: program)
     done = run("-c", script)
     assert (done.returncode, done.stdout) == (exit_codes.INTERRUPTED, "")
     assert done.stderr == (
-        "denodo-ha: interrupted again, so nothing more is undone: node1 may be out of jdbc\n"
+        "denodo-ha: interrupted again, so the command undoes nothing more: "
+        "node1 may be out of jdbc\n"
     )

@@ -62,12 +62,13 @@ def test_the_help_of_each_command_ends_with_its_limit() -> None:
 
 
 def test_the_text_of_a_limit() -> None:
-    assert TimeLimit(30).text() == "It ends within 30 s."
+    assert TimeLimit(30).text() == "The command ends within 30 s."
     one = TimeLimit(30, waits=(300,)).text()
-    assert one == "It ends within 330 s, with --timeout T within 30 s and T."
+    assert one == "The command ends within 330 s, with --timeout T within 30 s and T."
     several = TimeLimit(300, waits=(315, 600), then="an hour for each node").text()
     assert several == (
-        "It ends within 1215 s, with --timeout T within 300 s and 2 T, plus: an hour for each node."
+        "The command ends within 1215 s, with --timeout T within 300 s and 2 T, plus: an hour for "
+        "each node."
     )
 
 

@@ -55,7 +55,7 @@ def test_placeholders_of_a_copied_example(denodo_ha: Run, tmp_path: Path) -> Non
     file.write_text(text)
     done = denodo_ha("check", "-c", str(file))
     assert done.exit_code == exit_codes.DONE
-    assert "values are placeholders of the examples" in done.stdout
+    assert "is one of several placeholders from the examples" in done.stdout
     assert "111122223333 in line 29" in done.stdout
     file.write_text(f"{text}\naccept: {{placeholder: {{why: local, until: 2999-12-31}}}}\n")
     assert "of the examples" not in denodo_ha("check", "-c", str(file)).stdout

@@ -42,10 +42,10 @@ def test_another_example(denodo_ha: Run, clone: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["../prod"], "is not a name for a configuration"),
-        (["prod.yaml"], "is not a name for a configuration"),
-        (["prod.pins"], "is not a name for a configuration"),
-        (["prod", "--from", "nothing"], "there is no example nothing: write one of active-active,"),
+        (["../prod"], "cannot be the NAME of the new file"),
+        (["prod.yaml"], "cannot be the NAME of the new file"),
+        (["prod.pins"], "cannot be the NAME of the new file"),
+        (["prod", "--from", "nothing"], "there is no example nothing; the examples are active-"),
         (["prod", "--from", "../active-active"], "there is no example ../active-active"),
     ],
 )

@@ -300,7 +300,7 @@ def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Host
 
 def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
-    with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
+    with pytest.raises(Failed, match=r"may still get new sessions.*The drain was undone"):
         draining.drain("node1")
     # `status` is left out, since the command also reads the status after each change.
     assert [action for action, *_ in hosts.asked if action != "status"][-1] == "enable"
@@ -320,7 +320,7 @@ def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
         rotation.out("node1", tag=drain_tag())
     assert hosts.tags == []
     assert [target[0] for target in hosts.asked] == ["status"]
-    assert rotation.describe("node2") == "node2 is out"
+    assert rotation.describe("node2") == "no HAProxy instance sends sessions to node2"
 
 
 def test_a_service_that_no_node_serves_loses_nothing() -> None:

@@ -161,7 +161,7 @@ def test_no_shape_is_an_internal_error(value: Any) -> None:
 def test_what_only_cloudformation_knows_is_not_known_from_here(
     properties: dict[str, Any], subject: str
 ) -> None:
-    with pytest.raises(Failed, match=f"^prod-active: {subject} is not known from here"):
+    with pytest.raises(Failed, match=f"^prod-active: {subject} is not known, because"):
         read(changed(**properties))
 
 

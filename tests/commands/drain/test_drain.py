@@ -43,7 +43,7 @@ def go(denodo_ha: Run) -> Run:
 
 
 def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
-    """Return True for each target group that contains a node, and False for each other one.
+    """Return True for each target group that contains a node, and False for the others.
 
     The shared target groups come first, then the node's auxiliary target group.
     """
@@ -149,7 +149,7 @@ def test_a_node_without_a_balancer(clouds: Clouds, denodo_ha: Run) -> None:
     (node,) = cloud.nodes(cluster)
     done = denodo_ha("drain", node, "--cluster", cluster, "-c", "standalone-failover")
     assert done.exit_code == exit_codes.USAGE
-    assert "no target group to take it out of" in done.stderr
+    assert "cannot be taken out of a target group" in done.stderr
     assert changes(cloud) == []
 
 
@@ -207,7 +207,7 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
     getattr(cloud.faults, fault)(operation, on=2 if operation == "DeregisterTargets" else 1)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
-    assert "It was undone: node1 is as before" in done.stderr
+    assert "The drain was undone: node1 is as before" in done.stderr
     assert is_as_before(cloud)
     assert not is_locked(cloud)
 
@@ -223,7 +223,7 @@ def test_undoing_restores_the_earlier_drain_tag(cloud: Cloud, go: Run, on: int) 
     cloud.faults.deny("DeregisterTargets", on=on)
     done = go("node1", "--why", "promotion")
     assert done.exit_code == exit_codes.AWS
-    assert "It was undone: node1 is as before" in done.stderr
+    assert "The drain was undone: node1 is as before" in done.stderr
     assert inside(cloud) == [True] * 4
     tag = cloud.mark("active", "node1")
     assert tag is not None
@@ -271,7 +271,7 @@ def test_another_node_that_leaves_meanwhile_undoes_it(cloud: Cloud, go: Run) -> 
     done = go("node1")
     assert done.exit_code == exit_codes.FAILED
     assert "0 healthy nodes would be left" in done.stderr
-    assert "It was undone: node1 is as before" in done.stderr
+    assert "The drain was undone: node1 is as before" in done.stderr
     assert "othing was changed" not in done.stderr
     assert cloud.mark("active", "node1") is None
     assert "node1" in cloud.registered("active", "jdbc")
@@ -295,7 +295,7 @@ def test_a_deregistration_that_arrives_after_the_undo_is_undone(
     cloud.faults.add(Fault(lambda call: call.operation == "DeregisterTargets", late, on=1))
     done = go("node1")
     assert done.exit_code == (exit_codes.INTERRUPTED if interrupted else exit_codes.AWS)
-    assert "It was undone: node1 is as before" in done.stderr
+    assert "The drain was undone: node1 is as before" in done.stderr
     cloud.clock.sleep(3)
     assert all("node1" in cloud.registered("active", group) for group in ("jdbc", "odbc", "web"))
     assert cloud.mark("active", "node1") is None
@@ -305,7 +305,7 @@ def test_a_node_that_is_put_back_meanwhile_is_said_to_serve(cloud: Cloud, go: Ru
     cloud.clock.at(30, lambda: cloud.put_in("active", "node1"))
     done = go("node1")
     assert done.exit_code == exit_codes.FAILED
-    assert "node1 was put back meanwhile, into jdbc, odbc, web: it gets new conn" in done.stderr
+    assert "node1 was put back meanwhile, into jdbc, odbc, web, and gets new conn" in done.stderr
     assert cloud.clock.monotonic() < 60
 
 
@@ -331,7 +331,8 @@ def test_a_second_ctrl_c_never_says_that_nothing_was_changed(cloud: Cloud, go: R
     assert go("node1").exit_code == exit_codes.DONE
     assert (
         texts[0]
-        == "no node was changed; a lock may remain: see `denodo-ha status -c active-passive`"
+        == "no node was changed. The cluster's lock may remain for up to 5 minutes. To see the "
+        "state: `denodo-ha status -c active-passive`"
     )
     assert not [text for text in texts if "othing was changed" in text]
 
@@ -346,7 +347,7 @@ def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
     cloud.faults.expire("DescribeTargetHealth", on=15)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
-    assert "Run this again to wait for that" in done.stderr
+    assert "Run the command again to wait until they have ended" in done.stderr
     assert is_drained(cloud)
 
 
@@ -354,7 +355,7 @@ def test_interrupted_while_it_waits_and_run_again(cloud: Cloud, go: Run) -> None
     cloud.clock.at(15, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     done = go("node1")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "its connections end by themselves within 300 s" in done.stderr
+    assert "its connections end within 300 s" in done.stderr
     assert is_drained(cloud)
     cloud.calls.forget()
     assert go("node1").exit_code == exit_codes.DONE
@@ -437,7 +438,7 @@ def test_who_was_suspended_has_lost_its_turn(cloud: Cloud, go: Run) -> None:
     cloud.faults.add(Fault(lambda call: call.operation == "CreateTags", suspend, on=1))
     done = go("node1")
     assert (done.exit_code, ends) == (exit_codes.FAILED, [exit_codes.DONE])
-    assert "It was undone" in done.stderr
+    assert "The drain was undone" in done.stderr
     assert is_as_before(cloud)
     assert is_drained(cloud, "node2")
 

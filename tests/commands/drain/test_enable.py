@@ -76,7 +76,7 @@ def test_dry_run_changes_nothing(drained: Cloud, go: Run) -> None:
     done = go("enable", "node1", "--metadata-ok", "--dry-run")
     assert done.exit_code == exit_codes.DONE
     assert "its metadata would be confirmed" in done.stdout
-    assert "would be registered in jdbc, odbc, web; it is out since " in done.stdout
+    assert "would be registered in jdbc, odbc, web; the node is out since " in done.stdout
     assert drained.calls.changes == []
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
             assert done.exit_code == exit_codes.INTERRUPTED, (on, after, done.output)
             assert drained.mark("active", "node1") is not None or (on, after) == (8, True)
             if 2 < on < 6:
-                assert "node1 was put into " in done.stderr
+                assert "node1 was registered in " in done.stderr
             assert go("enable", "node1").exit_code == exit_codes.DONE
             assert is_back(drained)
             drained.take_out("active", "node1", *GROUPS[:3])
@@ -122,7 +122,7 @@ def test_a_failure_half_way_says_what_stands(drained: Cloud, go: Run, fault: str
     getattr(drained.faults, fault)("RegisterTargets", on=2)
     done = go("enable", "node1")
     assert done.exit_code == exit_codes.AWS
-    assert "node1 was put into jdbc, and perhaps not into odbc, web, and keeps" in done.stderr
+    assert "node1 was registered in jdbc, and perhaps not in odbc, web, and keeps" in done.stderr
     assert drained.mark("active", "node1") is not None
     assert go("enable", "node1").exit_code == exit_codes.DONE
     assert is_back(drained)
@@ -160,7 +160,7 @@ def test_metadata_is_confirmed_first(drained: Cloud, go: Run) -> None:
     drained.become("active", "node1", UNHEALTHY)
     done = go("enable", "node1", "--timeout", "60")
     assert done.exit_code == exit_codes.FAILED
-    assert "run this again with --metadata-ok" in done.stderr
+    assert "run the command again with --metadata-ok" in done.stderr
     drained.clock.at(drained.clock.monotonic() + 20, drained.targets.states.clear)
     done = go("enable", "node1", "--metadata-ok")
     assert done.exit_code == exit_codes.DONE, done.output

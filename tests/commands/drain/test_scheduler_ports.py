@@ -37,7 +37,8 @@ def test_a_drained_node_keeps_both_ports(cloud: Cloud, config: Path, denodo_ha: 
     done = denodo_ha("drain", "node1", "--cluster", "main", "-c", str(config))
     assert done.exit_code == exit_codes.DONE, done.output
     assert (
-        "node1 is out of jdbc, jobs; its auxiliary port 19997 stays; its auxiliary port 17998 stays"
+        "node1 is out of jdbc, jobs; its auxiliary port 19997 stays registered; its auxiliary port "
+        "17998 stays registered"
     ) in done.stdout
     asked = denodo_ha("status", "-c", str(config), "--format", "json")
     (main,) = json.loads(asked.stdout)["clusters"]

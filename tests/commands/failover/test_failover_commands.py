@@ -220,9 +220,13 @@ def test_works_without_the_file(world: Route53, go: Go) -> None:
 WRONG_OPTIONS = (
     (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
     (("status",), "active-active", "has no failover"),
-    (("status",), "", "which environment?"),
+    (("status",), "", "no environment is named"),
     (("status", "--environment", "denodo70"), "active-passive", "both name an environment"),
-    (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
+    (
+        ("status", "--region", "eu-west-1"),
+        "active-passive",
+        "--region can be used only with --environment",
+    ),
     (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
 )
 

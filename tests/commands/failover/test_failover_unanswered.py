@@ -21,7 +21,7 @@ def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> Non
     shown = go(world, "status")
     assert shown.exit_code == exit_codes.NO
     assert "the targets of active are unknown: AWS does not answer" in shown.stdout
-    assert "its alarm in eu-west-1 is unknown" in shown.stdout
+    assert "the check's alarm in eu-west-1 is unknown" in shown.stdout
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0]
 
@@ -105,7 +105,7 @@ def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
     for arguments in (("status",), ("to", "passive")):
         done = go(world, *arguments)
         assert done.exit_code == exit_codes.AWS
-        assert "get new ones" in done.stderr
+        assert "get new credentials" in done.stderr
     assert world.thrown == []
 
 
@@ -114,7 +114,9 @@ def test_another_account_s_credentials_are_refused(world: Route53, go: Go) -> No
     world.cloud.caller = "999988887777"
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.REFUSED
-    assert "is in account 111122223333, and these credentials are of 999988887777" in done.stderr
+    assert "is in account 111122223333, and these credentials are of account 999988887777" in (
+        done.stderr
+    )
     assert world.cloud.calls.changes == []
 
 

@@ -1,4 +1,4 @@
-"""`denodo-ha failover practice`: it measures, proves who answered, and ends where it began."""
+"""`denodo-ha failover practice`: measured times, the cluster that served, and the failover back."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -119,7 +119,7 @@ def test_the_configuration_s_namespace_remains_if_the_stack_cannot_be_read(
     assert done.exit_code == exit_codes.DONE, done.output
     assert namespaces(world) == [OWN]
     assert "warning: stack denodo70-failover cannot be read" in done.stderr
-    assert f"taken to be in namespace {OWN}, as the configuration says" in done.stderr
+    assert f"the namespace of the switch's metric in the configuration, {OWN};" in done.stderr
 
 
 def write_assembly(folder: Path, templates: Mapping[str, Template]) -> Path:

@@ -1,4 +1,4 @@
-"""One hand-made site in moto for the tests of a module, each of which leaves it as it was."""
+"""One hand-made site in moto for all tests of a module; each test leaves the site unchanged."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

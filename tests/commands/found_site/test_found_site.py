@@ -74,7 +74,7 @@ def test_a_failed_deregistration_is_undone(found: FoundAccount, go: Run) -> None
     found.cloud.faults.deny("DeregisterTargets", on=2)
     done = go("drain", NODE)
     assert done.exit_code == exit_codes.AWS, done.output
-    assert "It was undone" in done.output
+    assert "The drain was undone" in done.output
     assert (found.registrations(), found.tags()) == (before, tags)
 
 
@@ -178,7 +178,10 @@ def test_a_node_of_an_auto_scaling_group_is_refused(found: FoundAccount, go: Run
         (("drain", NODE, "--record", RECORD), "only with --live"),
         (("drain", NODE, "--live"), "either --record NAME"),
         (("status", "--live", "-c", "prod"), "--config: not with --live"),
-        (("enable", NODE, "--live", "--balancer", "a", "--metadata-ok"), "--metadata-ok: not"),
+        (
+            ("enable", NODE, "--live", "--balancer", "a", "--metadata-ok"),
+            "--metadata-ok cannot be used",
+        ),
         (("drain", "other", *SITE), "has no node other; its nodes are denodo-node1 (i-"),
         (("drain", NODE, *SITE, "--cluster", "b"), "denodo-nlb, b, has no node denodo-node1"),
     ],

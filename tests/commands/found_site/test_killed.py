@@ -37,7 +37,7 @@ def killed_before(found: FoundAccount, go: Run, number: int) -> None:
 
 
 def test_a_process_that_is_killed_anywhere_is_completed(found: FoundAccount, go: Run) -> None:
-    """The same command completes a killed one; `enable` restores the registrations."""
+    """A second run completes a killed command; `enable` restores the registrations."""
     before, tags = found.registrations(), found.tags()
     found.cloud.calls.forget()
     go("drain", NODE)

@@ -175,19 +175,22 @@ def test_without_a_bucket_the_command_says_so_and_is_done(
     monkeypatch.setattr(drain_command, "real_clock", lambda: cloud.clock)
     done = denodo_ha("drain", "node1", "--cluster", "active", "-c", "active-passive")
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "not recorded: active, passive: no cluster has a bucket of exports" in done.stderr
+    assert (
+        "not recorded in the history: active, passive: no cluster has a bucket of metadata exports"
+        in done.stderr
+    )
     assert "s3" not in {call.service for call in cloud.calls.made}
     # Without the configuration file, the command does not know whether buckets of the history
     # exist.
     found = ("--environment", "denodo70", "--region", LOST, "--region", KEPT)
     done = denodo_ha("enable", "node1", "--cluster", "active", *found)
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "not recorded: there is no bucket denodo70-passive-" in done.stderr
+    assert "not recorded in the history: there is no bucket denodo70-passive-" in done.stderr
     puts = [call.region for call in cloud.calls.of("PutObject")]
     assert puts == [KEPT, LOST]
     done = denodo_ha("history", "-c", "active-passive")
     assert done.exit_code == exit_codes.DONE
-    assert "there is no bucket for the history" in done.stderr
+    assert "there is no history: commands write" in done.stderr
 
 
 def test_the_switch_comes_first_and_never_fails_for_the_history(
@@ -208,7 +211,7 @@ def test_the_switch_comes_first_and_never_fails_for_the_history(
     cloud.faults.deny("PutObject")
     done = denodo_ha("failover", "back", "-c", str(config))
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "not recorded: denodo70-active-" in done.stderr
+    assert "not recorded in the history: denodo70-active-" in done.stderr
     assert world.thrown == [1.0, 0.0]
 
 
@@ -289,7 +292,7 @@ def test_an_object_that_is_no_entry_is_named(cloud: Cloud, config: Path, denodo_
     cloud.client("s3", KEPT).put_object(Bucket=name, Key=key, Body=b'{"id": 1}')
     done = denodo_ha("history", "-c", str(config))
     assert done.exit_code == exit_codes.AWS
-    assert f"s3://{name}/{key}: it is not an entry of the history" in done.stderr
+    assert f"s3://{name}/{key}: the object is not an entry of the history" in done.stderr
 
 
 class TestRecording:
@@ -376,7 +379,9 @@ class TestRecording:
 
         monkeypatch.setattr(recording, "_write", write)
         self.ended(None)
-        assert capsys.readouterr().err == "not recorded: OSError: no disk\n"
+        assert capsys.readouterr().err == (
+            "the command is not recorded in the history: OSError: no disk\n"
+        )
 
 
 @pytest.mark.long

@@ -153,7 +153,7 @@ def test_no_group_and_an_empty_group(logs: Logs, denodo_ha: Run) -> None:
 def test_nothing_in_the_period(filled: Logs, denodo_ha: Run) -> None:
     done = denodo_ha("logs", "node1", *filled.on, "--since", "1m")
     assert (done.exit_code, done.stdout) == (exit_codes.DONE, "")
-    expected = f"node1 has logged nothing since 1m; its last line is of {ago(5)}"
+    expected = f"node1 has logged nothing since 1m; the node's last line is of {ago(5)}"
     assert expected in done.stderr
 
 

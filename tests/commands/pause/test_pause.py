@@ -78,7 +78,7 @@ def _cluster(done: Result) -> dict[str, Any]:
 def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     done = site.pause()
     until = site.cloud.clock.now().replace(microsecond=0) + timedelta(hours=2)
-    assert "its alarms are silenced within two minutes" in done.stdout
+    assert "the alarms of active are silenced within two minutes" in done.stdout
     assert "the watchdogs and export timers of node1, node2 rest" in done.stdout
     assert site.fed() == [NAMESPACE]
     assert [node.paused for node in site.agents.nodes.values()] == [until.isoformat()] * 2
@@ -90,7 +90,7 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     assert shown["state"] == "healthy"
     shown_text = site.status().stdout
     assert f"- active: paused until {until:%Y-%m-%d %H:%M UTC} by " in shown_text
-    assert "the pause has reached rest; alarms are silenced while such a node runs" in shown_text
+    assert "have recorded the pause rest; alarms are silenced while one of these" in shown_text
     site.agents.deploy(jvm={"vdp": "-Xmx2048m"})
     refused = site.go("roll", "--cluster", CLUSTER, code=exit_codes.REFUSED)
     assert "active is paused until " in refused.stderr
@@ -104,13 +104,16 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
 
 def test_dry_runs_change_nothing(site: Site) -> None:
     done = site.pause("--dry-run")
-    assert "active would be paused for 120 min\nits alarms would be silenced\n" in done.stdout
+    assert (
+        "active would be paused for 120 min\nthe alarms of active would be silenced\n"
+        in done.stdout
+    )
     assert "the watchdogs of node1, node2 would rest" in done.stdout
     assert site.cloud.calls.changes == []
     site.pause()
     site.cloud.calls.forget()
     assert "active is paused until " in site.go("resume", CLUSTER, "--dry-run").stdout
-    assert "; it is paused until " in site.pause("--dry-run").stdout
+    assert "; active is now paused until " in site.pause("--dry-run").stdout
     assert site.cloud.calls.changes == []
 
 
@@ -119,8 +122,8 @@ def test_resume_ends_it_and_the_next_resume_reaches_a_silent_node(site: Site) ->
     site.node.reachable = False
     done = site.go("resume", CLUSTER)
     assert "active is not paused any more" in done.stdout
-    assert "warning: node1 may rest until " in done.stdout
-    assert "run this again when the node answers" in done.stdout
+    assert "warning: the watchdog of node1 may still rest until " in done.stdout
+    assert "run the command again when the node answers" in done.stdout
     assert site.record() is None
     site.node.reachable = True
     done = site.go("resume", CLUSTER)
@@ -131,8 +134,8 @@ def test_resume_ends_it_and_the_next_resume_reaches_a_silent_node(site: Site) ->
 def test_one_node_that_answers_silences_the_alarms(site: Site) -> None:
     site.node.reachable = False
     done = site.pause()
-    assert "its alarms are silenced" in done.stdout
-    assert "warning: node1 does not rest: node1 (" in done.stdout
+    assert "the alarms of active are silenced" in done.stdout
+    assert "warning: the watchdog of node1 does not rest: node1 (" in done.stdout
     for node in site.agents.nodes.values():
         node.reachable = False
     done = site.pause(code=exit_codes.FAILED)
@@ -160,15 +163,17 @@ def test_without_suppressor_or_program_it_says_what_is_not_silenced(site: Site) 
     for id_ in [id_ for id_, one in resources.items() if "Pause" in id_]:
         del resources[id_]
     done = site.pause()
-    assert "its alarms are not silenced: " in done.stdout
+    assert "the alarms of active are not silenced: " in done.stdout
     assert "the watchdogs and export timers of node1, node2 rest" in done.stdout
     assert site.fed() == []
-    assert "; the watchdogs of nodes that the pause has reached rest\n" in site.status().stdout
+    assert "; the watchdogs of the nodes that have recorded the pause rest\n" in (
+        site.status().stdout
+    )
     del site.cloud.stack(CLUSTER).outputs["NodeDocument"]
     done = site.pause()
-    assert "its alarms are not silenced: no node runs the node program" in done.stdout
+    assert "the alarms of active are not silenced: no node runs the node program" in done.stdout
     assert site.record() is not None
-    assert "; roll, rollout and replace refuse\n" in site.status().stdout
+    assert "; roll, rollout and replace refuse to run\n" in site.status().stdout
 
 
 def test_ctrl_c_at_each_change_and_again(site: Site) -> None:
@@ -182,7 +187,7 @@ def test_ctrl_c_at_each_change_and_again(site: Site) -> None:
         site.cloud.faults.interrupt(on=on, changing=True)
         site.agents.install()
         done = site.pause(code=exit_codes.INTERRUPTED)
-        assert ("active may be paused" in done.stderr) is (on > 2)
+        assert ("it is not known whether active is paused" in done.stderr) is (on > 2)
         assert site.record() is None or on == 4
         # Let the lock of the interrupted command expire.
         site.cloud.clock.sleep(300)

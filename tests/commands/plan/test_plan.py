@@ -124,7 +124,7 @@ def test_two_nodes_at_once_end_with_1(template: Template, tmp_path: Path, denodo
         exit_codes.NO,
         {"main": ["node1", "node2"]},
     )
-    assert "node1, node2 would stop serving at once" in denodo_ha("plan", base, two).stdout
+    assert "node1, node2 would stop serving at the same time" in denodo_ha("plan", base, two).stdout
 
 
 def test_wrong_usage(tmp_path: Path, denodo_ha: Run) -> None:

@@ -194,7 +194,10 @@ def test_two_folders(tmp_path: Path, templates_of: Of, denodo_ha: Run) -> None:
     other = changed(tmp_path / "key", templates_of, "backup_window: 01:00-02:00", key)
     folder = write(other, tmp_path / "other")
     done = denodo_ha("plan", base, folder)
-    assert (done.exit_code, "its database would be lost" in done.stdout) == (exit_codes.NO, True)
+    assert (done.exit_code, "the cluster's database would be lost" in done.stdout) == (
+        exit_codes.NO,
+        True,
+    )
     told = json.loads(denodo_ha("plan", base, folder, "--format", "json").stdout)
     (database,) = told["databases"]
     assert (database["cluster"], database["effect"]) == ("main", "replacement")

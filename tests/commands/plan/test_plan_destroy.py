@@ -52,7 +52,7 @@ def test_what_is_protected_is_named_before_the_destroy(
     arguments = ("plan", "-c", "shared-catalog", "--destroy-all")
     done = denodo_ha(*arguments)
     assert done.exit_code == exit_codes.NO
-    assert f"{CATALOG}: its database is protected from deletion" in done.stdout
+    assert f"{CATALOG}: the stack's database is protected from deletion" in done.stdout
     assert "write catalog: {deletion_protection: false}" in done.stdout
     assert "load balancer" not in done.stdout
     (database,) = (
@@ -75,7 +75,7 @@ def test_what_is_protected_is_named_before_the_destroy(
     for choice in (("--destroy-all",), ("--destroy", "main")):
         refused = denodo_ha("plan", "-c", "shared-catalog", *choice)
         assert refused.exit_code == exit_codes.NO
-        assert "its load balancer is protected from deletion" in refused.stdout
+        assert "the stack's load balancer is protected from deletion" in refused.stdout
 
 
 def test_wrong_usage(tmp_path: Path, clouds: Clouds, denodo_ha: Run) -> None:

@@ -146,7 +146,7 @@ def test_without_confirmed_metadata_it_stays_out(site: Site) -> None:
             site.replacing().replace_node(NODE)
         # The message names `enable` and not a second run: after `enable` the node is no longer
         # lost, so `replace` would refuse.
-        assert "run this again" not in str(failed.value)
+        assert "run this command again" not in str(failed.value)
         assert (site.agents.out(), mark_of(site)) == ({NODE}, "denodo-ha replace, generation 2")
     assert site.cdk.deploys == [[NODE]]
     site.agents.nodes[NODE].confirmed = True
@@ -461,7 +461,7 @@ def test_the_command(site: Site, denodo_ha: Run) -> None:
     assert "is terminated, generation 1 -> 2" in done.stdout
     assert (pin(site).generation, site.cdk.deploys) == (1, [])
     wrong = denodo_ha("replace", NODE, "-c", str(site.file), "--type", "big")
-    assert (wrong.exit_code, "like m7i.xlarge" in wrong.stderr) == (exit_codes.USAGE, True)
+    assert (wrong.exit_code, "such as m7i.xlarge" in wrong.stderr) == (exit_codes.USAGE, True)
     assert denodo_ha("replace", "node9", "-c", str(site.file)).exit_code == exit_codes.USAGE
     assert denodo_ha("replace", NODE).exit_code == exit_codes.USAGE
 

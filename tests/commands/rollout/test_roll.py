@@ -182,7 +182,7 @@ def test_the_first_failure_stops_and_comes_back(cloud: Cloud, agents: Agents) ->
     agents.deploy(**NEW)
     agents.nodes["node2"].outcome = node_agent.ROLLED_BACK
     with pytest.raises(
-        Failed, match=r"node2 did not take .*the previous state runs again.*back in"
+        Failed, match=r"node2 did not apply .*the previous state runs again.*back in"
     ):
         rolling(cloud).roll()
     assert (agents.stale, agents.out(), marked(cloud)) == ({"node2", "node3"}, set(), set())
@@ -192,7 +192,7 @@ def test_the_first_failure_stops_and_comes_back(cloud: Cloud, agents: Agents) ->
 def test_a_node_that_is_down_stays_out(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     agents.nodes["node1"].outcome = 7
-    with pytest.raises(Failed, match=r"node1 did not take .*the node is down.*stays out"):
+    with pytest.raises(Failed, match=r"node1 did not apply .*the node is down.*stays out"):
         rolling(cloud).roll()
     assert (agents.out(), marked(cloud)) == ({"node1"}, {"node1"})
     agents.nodes["node1"].outcome = node_agent.DONE
@@ -274,7 +274,9 @@ def test_a_minimum_counts_in_every_target_group(cloud: Cloud, agents: Agents) ->
 def test_a_node_that_cannot_read_its_login_stops_the_roll(cloud: Cloud, agents: Agents) -> None:
     with_old_logins(agents, "node1")
     agents.nodes["node2"].check_outcome = 3
-    with pytest.raises(Failed, match="node2 cannot compare its desired state: the desired state, "):
+    with pytest.raises(
+        Failed, match=r"node2 cannot compare its desired state .*: the desired state, "
+    ):
         rolling(cloud).roll()
     assert (agents.out(), agents.nodes["node1"].applies) == (set(), 0)
 
@@ -398,7 +400,7 @@ def test_throttled_while_it_waits(cloud: Cloud, agents: Agents) -> None:
 def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.throttle("DeregisterTargets")
-    with pytest.raises(Throttled, match="Run it again to continue"):
+    with pytest.raises(Throttled, match="Run the command again to continue"):
         rolling(cloud).roll()
     assert agents.out() == set()
 
@@ -407,7 +409,7 @@ def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.expire("RegisterTargets", on=1)
     with pytest.raises(
-        ExpiredCredentials, match=r"node1 has a drain tag, and is not back.*Run it again"
+        ExpiredCredentials, match=r"node1 has a drain tag, and is not back.*Run the command again"
     ):
         rolling(cloud).roll()
     rolling(cloud).roll()

@@ -61,7 +61,7 @@ def drained(account: Account) -> None:
 def stopped_and_unhealthy(account: Account) -> None:
     account.cloud.stop("passive", "node2")
     account.cloud.become("active", "node1", TIMEOUT, "odbc")
-    account.agents.nodes["node1"].unready = {"odbc": "did not answer"}
+    account.agents.nodes["node1"].unready = {"odbc": "the server did not answer"}
 
 
 def terminated(account: Account) -> None:
@@ -143,7 +143,7 @@ def _shape(text: str) -> str:
         (r" $", ""),
         # Alarms are listed in one text only if they changed in the same second, so ignore the
         # grouping.
-        (r"(\d of \d checkers [^;\n]*; its alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
+        (r"(\d of \d checkers [^;\n]*; the check's alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
     ):
         text = re.sub(pattern, shape, text, flags=re.MULTILINE)
     return text

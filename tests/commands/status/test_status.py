@@ -159,7 +159,7 @@ def test_marked_and_put_back_by_a_deploy(cloud: Cloud, go: Run) -> None:
     done = go()
     assert done.exit_code == exit_codes.NO
     assert "node1 has a drain tag" in done.stdout
-    assert "a deploy or a manual change put it back" in done.stdout
+    assert "a deploy or a manual change put the node back" in done.stdout
 
 
 def test_out_without_a_mark(cloud: Cloud, go: Run) -> None:
@@ -225,8 +225,8 @@ def test_expired_credentials_end_it(cloud: Cloud, go: Run, operation: str) -> No
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        ("DescribeTargetHealth", "the health of its targets is unknown"),
-        ("DescribeInstances", "the state of its instances is unknown"),
+        ("DescribeTargetHealth", "the health of the targets is unknown"),
+        ("DescribeInstances", "the state of the cluster's instances is unknown"),
     ],
 )
 def test_what_may_not_be_asked_is_said(
@@ -282,7 +282,9 @@ def test_a_deploy_that_goes_on_and_one_that_failed(cloud: Cloud, go: Run) -> Non
     cloud.stack("active").status = "UPDATE_IN_PROGRESS"
     done = go()
     assert done.exit_code == exit_codes.DONE
-    assert "- active: a deploy of its stack is running: UPDATE_IN_PROGRESS" in done.stdout
+    assert "- active: a deploy of the cluster's stack is running: UPDATE_IN_PROGRESS" in (
+        done.stdout
+    )
     cloud.stack("active").status = "UPDATE_ROLLBACK_FAILED"
     assert go().exit_code == exit_codes.NO
 
@@ -291,7 +293,7 @@ def test_another_account_is_said_and_does_not_count(cloud: Cloud, go: Run) -> No
     cloud.caller = "999999999999"
     done = go()
     assert done.exit_code == exit_codes.AWS
-    assert "- active: it is in account 111122223333" in done.stdout
+    assert "- active: the stack is in account 111122223333" in done.stdout
 
 
 def test_not_deployed_yet(cloud: Cloud, go: Run) -> None:
@@ -354,7 +356,7 @@ def test_a_node_that_does_not_answer_holds_nobody_up(cloud: Cloud, go: Run) -> N
     before = cloud.clock.monotonic()
     done = go("--region", "eu-west-1", ask=True)
     assert done.exit_code == exit_codes.DONE
-    assert "was not seen to end within" in done.stdout
+    assert "Systems Manager did not report the end within" in done.stdout
     assert cloud.clock.monotonic() - before < 100
 
 

@@ -91,7 +91,7 @@ def test_a_group_that_was_deleted_meanwhile(cloud: Cloud, denodo_ha: Run) -> Non
     done = denodo_ha(*STATUS)
     assert done.exit_code == exit_codes.NO
     (problem,) = active(done)["problems"]
-    assert problem.startswith("web: its target group no longer exists: ")
+    assert problem.startswith("web: the target group no longer exists: ")
 
 
 def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:

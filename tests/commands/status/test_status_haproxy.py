@@ -104,12 +104,12 @@ WITHOUT_TAG = (
     f"{ENABLE} brings it back"
 )
 PARTLY_UP = (
-    "node1 is up on HAProxy i-b for jdbc, web: its server runs, but the other HAProxy "
-    "instances cannot reach it, or have another configuration file"
+    "node1 is up on HAProxy i-b for jdbc, web: the node's server runs, but the other HAProxy "
+    "instances cannot reach the server, or have another configuration file"
 )
 CLOSED = (
     "the auxiliary port of node1 is closed on HAProxy i-a, so second connections of its "
-    f"clients fail: {ENABLE} opens it"
+    f"clients fail: {ENABLE} opens the port"
 )
 AUXILIARY = Server("node1", "node1", "auxiliary", "maint", usable=False, sessions=0, check="")
 
@@ -149,8 +149,8 @@ def test_each_problem_has_its_remedy(
 
 IN_SERVICE = f"node1 has a drain tag ({TAG}) but gets sessions in jdbc, web on {{}}: {{}}"
 WHY = (
-    "an HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
-    f"{ENABLE} to remove the tag"
+    "an HAProxy instance is new, or a drain or enable was interrupted; drain the node again, or "
+    f"run {ENABLE} to remove the tag"
 )
 
 
@@ -229,7 +229,7 @@ def test_a_haproxy_without_status_and_one_that_could_not_reload() -> None:
     state, found = judged(replace(proxy(FIRST), failed_reloads=1), silent)
     assert state == DEGRADED
     assert [one.partition(":")[0] for one in found] == [
-        "HAProxy i-a could not load its last configuration file and runs with the previous one",
+        "HAProxy i-a could not load its last configuration file and runs with the previous file",
         "HAProxy i-b did not report its status",
     ]
     unasked = Proxy(SECOND, unasked="no agent")
@@ -293,7 +293,8 @@ def test_an_answer_that_is_none() -> None:
 
     assert of(-1).unasked == "the command did not run (DeliveryTimedOut)"
     assert of(4, error="haproxy: no HAProxy answers").problem == "no HAProxy answers"
-    assert of(0, json.dumps(SAID)[:50]).unasked == "its status cannot be read (50 characters)"
+    unread = of(0, json.dumps(SAID)[:50]).unasked
+    assert unread == "the reported status cannot be read (50 characters)"
 
 
 class Saying(Hosts):

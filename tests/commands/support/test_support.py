@@ -77,7 +77,7 @@ def test_the_archive_has_no_secret_and_says_what_is_missing(
     assert done.exit_code == exit_codes.NO, done.output
     (archive,) = file.parent.glob("denodo-support-test-*.tar.gz")
     assert stat.S_IMODE(archive.stat().st_mode) == 0o600
-    assert f"wrote {archive.name}; read it before you send it" in done.stdout
+    assert f"wrote {archive.name}; read the file before you send it" in done.stdout
     found = contents(archive)
     assert not [name for name, text in found.items() if VALUE in text or "wJalr" in text]
     assert found["logs/main.log"].splitlines() == [
@@ -196,7 +196,7 @@ def test_the_plan_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Process.command[-7:] == ["plan", "-c", "prod", "--format", "json", "--profile", "p"]
     failed = Process(exit_codes.FAILED, "", "denodo-ha: the CDK CLI is missing")
     monkeypatch.setattr(subprocess, "Popen", failed)
-    with pytest.raises(Failed, match="ended with 4: denodo-ha: the CDK CLI is missing"):
+    with pytest.raises(Failed, match="ended with exit code 4: denodo-ha: the CDK CLI is missing"):
         plan_part.read_plan("prod", None, 5)
     killed: list[int] = []
     monkeypatch.setattr(subprocess, "Popen", Process(None, ""))
@@ -212,5 +212,5 @@ def test_the_program_is_found_from_any_folder(
 ) -> None:
     """A real run of `plan`, which ends at once: the configuration `nowhere` does not exist."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Failed, match="ended with 2: -c config: neither "):
+    with pytest.raises(Failed, match="ended with exit code 2: -c config: neither "):
         plan_part.read_plan("nowhere", None, 120)

@@ -75,7 +75,7 @@ def test_single_node_without_a_balancer(clouds: object, denodo_ha: Run) -> None:
 
 
 def test_a_region_is_lost(cloud: Cloud, denodo_ha: Run) -> None:
-    """The site is verified even then, because operators need the result in this case."""
+    """The site is verified even if a region is lost: operators then need the result most."""
     cloud.faults.lose("eu-west-1")
     done = denodo_ha("verify", "-c", "active-passive")
     assert done.exit_code == exit_codes.NO

@@ -80,7 +80,7 @@ def test_a_zone_is_shifted_extended_and_brought_back(
     assert "would get no new connections for 8 h" in done.stdout
     done = denodo_ha("shift", ZONE, *_ARGUMENTS, "--why", "packet loss")
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "not recorded: active, passive: no cluster has a bucket" in done.stderr
+    assert "not recorded in the history: active, passive: no cluster has a bucket" in done.stderr
     assert f"active: {ZONE} gets no new connections until in 8h" in done.stdout
     (item,) = arc.items
     (zone,) = cloud.client("ec2", "eu-west-1").describe_availability_zones(ZoneNames=[ZONE])[

@@ -120,7 +120,10 @@ def test_without_ports_of_single_nodes_it_is_a_later_version(tmp_path: Path) -> 
 
     environment = loaded(tmp_path, later)
     assert environment.denodo.version == "8.0"
-    assert "so it is not 7.0" in (tmp_path / "prod.yaml").read_text()
+    assert (
+        "no node has an auxiliary port, which Denodo 7.0 needs"
+        in (tmp_path / "prod.yaml").read_text()
+    )
 
 
 def test_a_shared_port_with_one_node_left_is_a_service(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_a_port_with_several_target_groups_is_left_out(tmp_path: Path) -> None:
 
     file = tmp_path / "prod.yaml"
     file.write_text(configuration_text("prod", found_site(weighted)))
-    assert "port 9999 forwards to no target group or to several" in file.read_text()
+    assert "port 9999 does not forward to exactly one target group" in file.read_text()
 
 
 def test_clients_come_from_the_rules(tmp_path: Path) -> None:
@@ -179,7 +182,7 @@ def test_a_rule_for_everything_names_clients(tmp_path: Path) -> None:
     [
         (
             lambda data: data["details"]["balancers"][BALANCER]["AvailabilityZones"].pop(),
-            "eu-west-1b: {}   # the load balancer has no subnet here",
+            "eu-west-1b: {}   # the load balancer has no subnet in this zone",
             "zones.eu-west-1b.balancer: is missing",
         ),
         (
@@ -219,7 +222,7 @@ def test_the_network_is_the_one_of_the_nodes(tmp_path: Path) -> None:
                 for item in data["resources"].values()
                 if "Targets" in item["Properties"]
             ],
-            "no instance is behind this load balancer",
+            "no target of this load balancer is registered by its instance id",
         ),
     ],
 )
@@ -329,15 +332,17 @@ def test_a_second_port_of_a_node_is_left_out() -> None:
 
     (cluster,) = found_site(twice).clusters
     assert list(cluster.auxiliary) == [ONE]
-    assert cluster.left_out == (
-        "only node1 serves port 29997, which is left out: its auxiliary port is taken to be 19997",
+    (sentence,) = cluster.left_out
+    assert sentence == (
+        "port 29997, which only node1 serves, is not in the configuration: "
+        "the auxiliary port of node1 is assumed to be 19997"
     )
 
 
 def records(data: Data) -> None:
-    """Add records that lead to the site: of a stack of this project, and made by hand.
+    """Add records that lead to the site: records of a stack of this project, and hand-made ones.
 
-    The secondary record made by hand leads to a load balancer of another account.
+    The hand-made secondary record leads to a load balancer of another account.
     """
     leads = ref("nlb.DNSName")
     own = {"Primary": record("denodo-ha.example.com", leads, Failover="PRIMARY")}
@@ -388,7 +393,7 @@ def test_nodes_have_their_own_names_if_these_are_names(
     assert sorted(cluster.nodes) == names
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     names=st.lists(st.text(max_size=40), min_size=2, max_size=2),
     ports=st.tuples(st.integers(1, 65535), st.integers(1, 65535)),

@@ -70,17 +70,25 @@ def test_an_equal_site_needs_no_change() -> None:
 @pytest.mark.parametrize(
     ("live", "template", "reason"),
     [
-        (properties("nlb", SecurityGroups=[]), None, "made without a security group"),
+        (properties("nlb", SecurityGroups=[]), None, "created without a security group"),
         (properties("nlb", SecurityGroups=[GROUP, "sg-1"]), None, "set-security-groups"),
         (properties("nlb", Scheme="internet-facing"), None, "the load balancer is internet-facing"),
         (
             None,
             declared("Nlb", SubnetMappings=[{"SubnetId": "s", "PrivateIPv4Address": "10.0.0.9"}]),
-            "has the address of AWS in s and the configuration says 10.0.0.9",
+            "in s the load balancer has an address of AWS and the configuration has 10.0.0.9",
         ),
-        (properties("group-jdbc", Port=9998), None, "port 9999: the target group has Port 9998"),
+        (
+            properties("group-jdbc", Port=9998),
+            None,
+            "port 9999: the target group group-jdbc has Port 9998",
+        ),
         (properties("group-jdbc", Protocol="TLS"), None, "has Protocol TLS"),
-        (properties("group-node1", VpcId="vpc-1"), None, "port 19997: the target group has VpcId"),
+        (
+            properties("group-node1", VpcId="vpc-1"),
+            None,
+            "port 19997: the target group group-node1 has VpcId",
+        ),
         (properties("group-jdbc", TargetType="ip"), None, "has TargetType ip"),
         (
             lambda data: data["details"].update(stacks={BALANCER: "terra"}),
@@ -181,20 +189,20 @@ def test_what_differs_in_place_has_a_command(live: Change, what: str, command: s
         (
             detail("security_groups", GROUP, Description="mine"),
             None,
-            "its description stays 'mine'",
+            "the description of this security group remains 'mine'",
         ),
         (
             lambda data: data["details"]["rules"].append(
                 {**data["details"]["rules"][0], "SecurityGroupRuleId": "sgr-2", "ToPort": 65535}
             ),
             None,
-            "the rules sgr-2 are in no stack and stay",
+            "the rules sgr-2 are in no stack and remain",
         ),
-        (None, declared("Listenerjdbc", Port=9000), "port 9000: the load balancer has no such"),
+        (None, declared("Listenerjdbc", Port=9000), "port 9000: the load balancer has no listener"),
         (
             None,
             declared("Listenerjdbc", Port=9000),
-            "port 9999: the configuration has no such port",
+            "port 9999: the configuration does not have this port",
         ),
     ],
 )
@@ -222,7 +230,10 @@ def test_names_what_the_configuration_leaves_out() -> None:
     def twice(data: Data) -> None:
         data["resources"]["group-node2"]["Properties"]["Targets"][0]["Id"] = ref(ONE)
 
-    assert any("only node1 serves port" in remark for remark in takeover(twice).remarks)
+    assert any(
+        "which only node1 serves, is not in the configuration" in remark
+        for remark in takeover(twice).remarks
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Ways to take over a found site: whole commands, and the reason where a step is not possible."""
+"""Ways to take over a found site: complete commands, or the reason why a step is impossible."""
 
 import shlex
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_no_cname_at_the_apex() -> None:
         is_failover=True,
     )
     assert not any("route53" in line for line in lines(found))
-    assert any("no CNAME record can be there" in step.text for step in found[2].steps)
+    assert any("which cannot have a CNAME record" in step.text for step in found[2].steps)
 
 
 def later_version(data: Data) -> None:
@@ -136,7 +136,7 @@ def test_ports_that_a_new_load_balancer_lacks_are_named() -> None:
 
     (remark,) = ways(twice)[2].remarks
     assert "29997" in remark
-    assert "the new load balancer does not have it" in remark
+    assert "the new load balancer does not have this port" in remark
 
 
 def test_ports_of_checks_are_admitted_too() -> None:

@@ -50,7 +50,9 @@ def test_a_balancer_is_a_site_without_records(site: HandMadeSite) -> None:
         model = drill_of(SiteLocator(balancer=name), *regions).result.model
         assert list(model.clusters) == ["eu-central-1"]
         assert model.failover_names == ()
-    with pytest.raises(UsageError, match="a load balancer in each of eu-central-1, eu-west-1"):
+    with pytest.raises(
+        UsageError, match="load balancers in eu-central-1, eu-west-1 have this name"
+    ):
         drill_of(SiteLocator(balancer=cluster.balancer_name))
 
 
@@ -65,8 +67,14 @@ def test_a_region_that_is_not_named_is_unknown(site: HandMadeSite) -> None:
     ("locator", "message"),
     [
         (SiteLocator(record="other.example.com"), "no hosted zone .* has an A or CNAME"),
-        (SiteLocator(balancer="other"), "no such load balancer; there are: denodo-nlb"),
-        (SiteLocator(environment="other"), "no stack of environment other .* none is there"),
+        (
+            SiteLocator(balancer="other"),
+            "no load balancer has this name; the load balancers are: denodo-nlb",
+        ),
+        (
+            SiteLocator(environment="other"),
+            "no stack of environment other .* no environment is deployed",
+        ),
     ],
 )
 def test_a_site_that_does_not_exist(locator: SiteLocator, message: str) -> None:

@@ -35,7 +35,7 @@ def test_the_report_has_tables_policies_and_the_health_of_targets(site: HandMade
     assert "node-moves-site" in result.output
     assert "Targets now" in result.output
     # Only Denodo's configuration tells whether nodes share a database outside of their VPC.
-    assert "has no database on RDS" in result.output.partition("Unknown, so that")[2]
+    assert "has no RDS database" in result.output.partition("Unknown parts; ")[2]
     ignored = live(site, "--ignore", "node-moves-site")
     assert ignored.exit_code == exit_codes.NO
     assert "zone-unreachable" in ignored.output
@@ -63,7 +63,7 @@ def test_event_orders_of_what_runs_are_searched(site: HandMadeSite) -> None:
 def test_what_is_unknown_is_said_first(site: HandMadeSite, calls: RecordedCalls, form: str) -> None:
     with calls.without("elasticloadbalancing:DescribeTargetGroupAttributes"):
         output = live(site, "--format", form).output
-    banner = output.index("Unknown, so that")
+    banner = output.index("Unknown parts; ")
     text = output.index("elasticloadbalancing:DescribeTargetGroupAttributes is not permitted")
     assert banner < text < output.index("DNS answers")
 
@@ -76,12 +76,13 @@ def test_drift_from_templates_is_said_in_sentences(site: HandMadeSite, form: str
     if form == "json":
         report = json.loads(result.output)
         assert any(
-            "is in the templates and does not run" in one["text"] for one in report["differences"]
+            "is in the templates and is not deployed" in one["text"]
+            for one in report["differences"]
         )
         assert "live" in report
     else:
         # The text of a difference begins with the name of its cluster.
-        assert re.search(r"What differs:[\s*-]+[\w-]+: ", result.output)
+        assert re.search(r"Differences:[\s*-]+[\w-]+: ", result.output)
 
 
 def test_the_policy_needs_no_account() -> None:
@@ -93,13 +94,13 @@ def test_the_policy_needs_no_account() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "which templates? Give PATH"),
+        ((), "no templates are given: give PATH"),
         ((str(FILES[0]), "--live"), "PATH and --live: give templates or --live, not both"),
-        ((str(FILES[0]), "--region", "eu-west-1"), "--region: only with --live"),
-        (("--record", "a.example.com"), "--record: only with --live"),
+        ((str(FILES[0]), "--region", "eu-west-1"), "--region can be given only with --live"),
+        (("--record", "a.example.com"), "--record can be given only with --live"),
         (("--live",), "which site? Give -c CONFIG"),
         (("--live", "--record", "a.example.com", "--balancer", "b"), "which site?"),
-        (("--live", "-c", "active-passive", "--balancer", "b"), "give one of them"),
+        (("--live", "-c", "active-passive", "--balancer", "b"), "give only one of"),
     ],
 )
 def test_options_that_do_not_fit(arguments: tuple[str, ...], message: str) -> None:

@@ -48,7 +48,7 @@ def test_an_example_has_the_same_states_and_verdicts(
 ) -> None:
     environment = load(ROOT / f"config/examples/{example}.yaml").environment
     templates = dict(assembly_of(example).templates)
-    # The dashboard's stack has nothing that fails.
+    # The dashboard's stack contains no resource that can fail.
     templates.pop(names.dashboard_stack(environment.name), None)
     failover = environment.failover
     assert failover is not None

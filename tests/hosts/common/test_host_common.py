@@ -50,7 +50,7 @@ def test_a_failed_call_shows_its_error_and_no_answer(tmp_path: Path) -> None:
     assert "hunter2" not in str(failed.value)
     with pytest.raises(AwsError, match=r"ended with status 7"):
         _aws(tmp_path, status=7).parameter("/a")
-    with pytest.raises(AwsCliMissingError, match="install it"):
+    with pytest.raises(AwsCliMissingError, match="check whether the AWS CLI is installed"):
         AwsCli(str(tmp_path / "none")).parameter("/a")
 
 

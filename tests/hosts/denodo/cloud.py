@@ -32,7 +32,7 @@ exit 1
 """The shell program `aws`. A test runs it hundreds of times, and a shell starts ten times faster
 than Python.
 
-It reads the answers from a file in the shell's language, which the class below writes. Calls that
+The program reads its answers from a file in the shell's language, which `Cloud` writes. Calls that
 exchange files are answered by `_PYTHON`.
 """
 

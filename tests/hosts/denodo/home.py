@@ -305,7 +305,7 @@ class Home:
         return (file.read_text().splitlines() or [""])[-1] if file.exists() else ""
 
     def has_dead_application(self) -> bool:
-        """Return whether an application has crashed, and no script has stopped one since."""
+        """Return whether an application has crashed and was not stopped by a script since then."""
         files = (self.path / "run/applications").glob("*")
         return "_startup.sh" in self.last_call and "dead" in [file.read_text() for file in files]
 

@@ -1,4 +1,4 @@
-"""A Nitro instance for tests: a folder with its devices, and what the kernel says of them."""
+"""A Nitro instance for tests: a folder with its devices and the kernel's descriptions of them."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ echo "$@" >> {log}
 
 
 class Machine:
-    """A Nitro instance: two NVMe disks of EBS, with the data disk as the first, and a root disk."""
+    """A Nitro instance with two NVMe disks of EBS: the data disk, which is first, and the root."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._monkeypatch = folder, monkeypatch

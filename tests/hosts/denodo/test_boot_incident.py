@@ -54,9 +54,8 @@ _SAMPLED = {
     ("data-catalog", "missing"),
     ("signal", "slow"),
 }
-"""Faults that are tested with those of `_QUICK`: then each call has two faults, and each fault is
-at two or more calls.
-"""
+"""Faults that are tested in addition to `_QUICK`, so that each call is tested with two faults, and
+each fault with two or more calls."""
 _PAIRS = [
     pytest.param(*pair, marks=[] if pair in _QUICK else long)
     for long in [pytest.mark.long]
@@ -130,7 +129,11 @@ def _behind(home: Home, capsys: pytest.CaptureFixture[str]) -> list[str]:
     capsys.readouterr()
     main([*home.arguments, "status"])
     warnings = json.loads(capsys.readouterr().out).get("warnings", [])
-    return [text for text in warnings if "the last boot started what was applied before" in text]
+    return [
+        text
+        for text in warnings
+        if "the last boot started the servers with the previously applied state" in text
+    ]
 
 
 def _fail(cloud: Cloud, call: str, fault: str) -> None:

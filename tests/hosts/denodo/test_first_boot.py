@@ -152,7 +152,7 @@ def test_an_image_without_denodo_is_told(machine: Machine) -> None:
     assert status == "FAILURE"
     assert message.startswith(f"{INSTANCE}: ")
     assert len(message) <= 64
-    assert "the image cannot be a node" in done.stderr
+    assert "the image cannot be used for a node" in done.stderr
     assert "install Denodo" in done.stderr
     assert not (machine.here / "systemctl").exists()
 

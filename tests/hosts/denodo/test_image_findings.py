@@ -36,7 +36,7 @@ def test_an_agent_that_needs_ec2messages(tmp_path: Path, version: str, *, is_old
     message = image_findings.agent_age(tmp_path)
     assert bool(message) == is_old
     if is_old:
-        assert f"the SSM agent is {version.removesuffix('.0')}, and Run Command" in message
+        assert f"the SSM agent has the version {version.removesuffix('.0')}." in message
         assert "ec2messages" in message
     assert image_findings.agent_age(tmp_path / "nothing") == ""
 
@@ -88,8 +88,10 @@ def test_another_root_device_than_that_of_the_image(nitro: Machine) -> None:
     assert image_findings.root_device(nitro.disks) == ""
     nitro.names = {"nvme1n1": "/dev/sda1", "nvme0n1": "xvda"}
     message = image_findings.root_device(nitro.disks)
-    assert message.startswith(f"the root disk of the image is /dev/sda1, and {DATA_VOLUME} is one")
-    assert "write root_device: /dev/sda1" in message
+    assert message.startswith(
+        f"the root disk of the image is /dev/sda1, so the volume {DATA_VOLUME}"
+    )
+    assert "write `root_device: /dev/sda1`" in message
 
 
 @pytest.mark.parametrize("lost", ["name", "root"])

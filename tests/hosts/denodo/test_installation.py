@@ -35,13 +35,13 @@ def test_an_installation_elsewhere_is_named(home: Home, tmp_path: Path) -> None:
     (root / "opt/denodo-current").symlink_to("denodo/denodo-platform-8.0")
     text = _refused(home, root, denodo__home="/opt/denodo/denodo_platform_8_0")
     expected = (
-        "/opt/denodo/denodo_platform_8_0/bin is missing; install Denodo 8.0 there, or write"
+        "/opt/denodo/denodo_platform_8_0/bin is missing; install Denodo 8.0 there, or change"
         " denodo.home: Denodo is in /opt/denodo-current and in /opt/denodo/denodo-platform-8.0"
     )
     assert expected in text
     shutil.rmtree(root / "opt")
     text = _refused(home, root, denodo__home="/opt/denodo/denodo_platform_8_0")
-    assert "or write its folder into denodo.home" in text
+    assert "or write the folder of the installed Denodo into denodo.home" in text
 
 
 def test_java_is_demanded_at_first_boot_only(

@@ -50,9 +50,9 @@ class Node:
     """A node whose log group accepts events.
 
     Attributes:
-        home: its installation.
-        cloud: AWS.
-        state: its desired state.
+        home: the Denodo installation.
+        cloud: the stand-in for AWS.
+        state: the desired state.
         state_with_secrets: a desired state with two secrets.
     """
 
@@ -110,7 +110,7 @@ def test_new_lines_are_sent_once_with_the_rest_at_the_end(node: Node) -> None:
     }
     # A minute without new lines causes no call.
     puts = [call for call in node.cloud.calls() if call[:2] == ["logs", "put-log-events"]]
-    assert len(puts) == 4 + 1 + 2  # two more for the streams that did not exist
+    assert len(puts) == 4 + 1 + 2  # two calls fail, because their streams do not exist yet
 
 
 def test_streams_are_named_by_node_source_machine_and_file(node: Node) -> None:
@@ -148,7 +148,7 @@ def test_a_secret_that_cannot_be_read_stops_no_log(
     node.cloud.missing(LOGIN)
     node.add("vdp/vdp.log", f"{OTHER}\n")()
     assert node.send(state=node.state_with_secrets)["vdp/vdp.log"] == ["********"]
-    assert "a secret is not searched for in the logs: " in capsys.readouterr().out
+    assert "the values of a secret are not hidden in the sent log lines" in capsys.readouterr().out
 
 
 def test_lines_wait_while_aws_does_not_answer(
@@ -158,7 +158,7 @@ def test_lines_wait_while_aws_does_not_answer(
     node.cloud.fault("logs put-log-events", "Could not connect to the endpoint URL")
     sent = node.send(nothing, node.add("vdp/vdp.log", "second\n"), node.cloud.accept_logs)
     assert sent["vdp/vdp.log"] == ["first", "second"]
-    assert capsys.readouterr().out.count("nothing is sent: ") == 1
+    assert capsys.readouterr().out.count("the log lines are not sent to CloudWatch Logs: ") == 1
 
 
 def test_lines_that_aws_refuses_do_not_stop_later_ones(
@@ -168,7 +168,7 @@ def test_lines_that_aws_refuses_do_not_stop_later_ones(
     node.cloud.fault("logs put-log-events", "An error occurred (InvalidParameterException)")
     sent = node.send(node.cloud.accept_logs, node.add("vdp/vdp.log", "second\n"))
     assert sent["vdp/vdp.log"] == ["second"]
-    assert "1 lines of node1/vdp/" in capsys.readouterr().out
+    assert "1 lines for the log stream node1/vdp/" in capsys.readouterr().out
 
 
 def test_a_renamed_file_is_read_to_its_end(node: Node) -> None:
@@ -224,7 +224,7 @@ def test_a_backlog_is_cut_and_the_cut_is_said(
     assert [*reader.read()] == []
     node.add("vdp/vdp.log", "123456789\n" * 50)()
     (first,) = reader.read()
-    assert first.lines == ("(400 bytes of this file are left out)", *(["123456789"] * 10))
+    assert first.lines == ("(400 bytes of this file are not sent)", *(["123456789"] * 10))
     assert [*reader.read()] == []
     # A line that exceeds the limit of one reading is sent in parts.
     node.add("vdp/vdp.log", "y" * 150 + "\n")()
@@ -258,7 +258,7 @@ def test_without_logs_nothing_is_sent(node: Node, capsys: pytest.CaptureFixture[
     node.cloud.parameter(json.dumps(node.home.data()))
     for command in ("send-logs", "send-journal"):
         assert main([*node.home.arguments, command, f"--parameter={PARAMETER}"]) == 0
-    assert capsys.readouterr().out.count("has no logs, so nothing is sent") == 2
+    assert capsys.readouterr().out.count("names no log group, so no log lines are sent") == 2
     assert not node.cloud.logged()
 
 
@@ -275,7 +275,7 @@ def test_an_image_that_cannot_be_a_node_says_so_in_its_log(node: Node, tmp_path:
         for stream, messages in node.cloud.logged().items()
         if stream == f"node1/program/{MACHINE}"
     ]
-    assert messages[0] == "the image cannot be a node:"
+    assert messages[0] == "the image cannot be used for a node:"
     assert "/nowhere/denodo/bin is missing" in messages[1]
 
 
@@ -352,7 +352,7 @@ def test_a_journal_that_cannot_be_read_is_tried_again(
     log_commands.send_journal(
         node.home.system, node.state, folder=tmp_path / "c", program=missing, sleep=sleep
     )
-    assert capsys.readouterr().out.count("nothing is sent: ") == 1
+    assert capsys.readouterr().out.count("the log lines are not sent to CloudWatch Logs: ") == 1
 
 
 def test_lines_that_are_no_entries_are_skipped(tmp_path: Path) -> None:

@@ -397,10 +397,10 @@ def test_an_environment_that_others_can_write_is_refused(node: Node) -> None:
     node.install()
     file = node.home.system.environment
     file.chmod(0o666)
-    assert "can be written by other users" in node.run("stop").stdout
+    assert "users other than root can write the file" in node.run("stop").stdout
     file.chmod(0o644)
     os.chown(file.parent, node.user.pw_uid, -1)
-    assert "root writes nothing in it" in node.run("stop").stdout
+    assert "root does not write files in the folder" in node.run("stop").stdout
     os.chown(file.parent, 0, -1)
     assert node.run("drain", "--why=test").returncode == 0
     assert (node.records / "drained.json").stat().st_uid == node.user.pw_uid

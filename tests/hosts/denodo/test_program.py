@@ -100,7 +100,7 @@ def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(home, "apply") == 3
     (home.folder / "aws").unlink()
     assert _run(home, "apply", f"--parameter={PARAMETER}") == 4
-    assert "install it" in capsys.readouterr().out
+    assert "check whether the AWS CLI is installed" in capsys.readouterr().out
     assert _run(home, "apply", _state(home, denodo__user="nobody-here")) == 4
     assert _run(home, "apply", _state(home, jvm__vdp="-Ddead")) == 6
     assert home.system.hosts.read_text().count("node1") == 1
@@ -200,7 +200,7 @@ def test_a_first_boot_that_fails_says_why(home: Home) -> None:
     assert _run(home, "boot", f"--parameter={PARAMETER}") == 4
     ((status, message),) = cloud.signals()
     assert status == "FAILURE"
-    assert message == f"{_INSTANCE}: {home.path}/bin lacks ping.sh; is there a Denodo"[:64]
+    assert message == f"{_INSTANCE}: {home.path}/bin lacks ping.sh; install Denodo"[:64]
 
 
 def test_a_boot_without_its_user_says_so(home: Home) -> None:
@@ -208,7 +208,7 @@ def test_a_boot_without_its_user_says_so(home: Home) -> None:
     cloud.answer("signal-resource", {})
     assert _run(home, "boot", _state(home, signal=_SIGNAL, denodo__user="nobody-here")) == 4
     assert cloud.signals() == [
-        ("FAILURE", f"{_INSTANCE}: there is no user nobody-here; create the user that Denodo"[:64])
+        ("FAILURE", f"{_INSTANCE}: the user nobody-here does not exist; create the user"[:64])
     ]
 
 
@@ -311,7 +311,7 @@ def test_another_user(open_folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     state = _state(home, denodo__user="nobody")
     if os.geteuid() != 0:
         assert _run(home, "apply", state) == 12
-        assert "this must run as root or as nobody" in capsys.readouterr().out
+        assert "run the command as root or as the user nobody" in capsys.readouterr().out
         return
     unpacked("denodo", open_folder)
     noted = home.path / "started-by"
@@ -468,7 +468,7 @@ def test_messages_for_journald(
 ) -> None:
     monkeypatch.setenv("JOURNAL_STREAM", "8:1")
     _run(home, "apply", "--state=/none")
-    assert capsys.readouterr().out.startswith("<3>the state cannot be read")
+    assert capsys.readouterr().out.startswith("<3>the desired state cannot be read")
 
 
 def test_the_programs_need_python_3_9_and_its_standard_library_only() -> None:

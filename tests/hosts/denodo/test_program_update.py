@@ -105,7 +105,7 @@ class TestUpdate:
             uri = f"s3://bucket/{'0123456789abcdef' * 2}.zip"
         machine.tamper(uri, {"tampered": content + b"0", "cut": content[:-1]}.get(change, content))
         machine.desire(program=uri)
-        with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of its"):
+        with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of the object's"):
             self.update(machine, system)
         assert self.current(machine) == release_name(machine.one)
         assert machine.releases() == [release_name(machine.one)]
@@ -261,7 +261,7 @@ class TestLaterBoots:
             (machine.here / "fail-ssm").write_text("9")
         program_update.hand_over_boot(system, PARAMETER)
         assert started == []
-        assert "the boot continues with the program that the node has" in capsys.readouterr().out
+        assert "the boot continues with the node's present program" in capsys.readouterr().out
         assert (machine.here / "opt/current").resolve().name == release_name(machine.one)
         arguments = [item for item in machine.home.arguments if not item.startswith("--aws=")]
         main([*arguments, "status"])

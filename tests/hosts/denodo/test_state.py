@@ -78,7 +78,7 @@ def test_all_errors_come_out_at_once(home: Home) -> None:
     data["ready"]["services"]["Web"] = {"kind": "web", "port": 1}
     data["ready"]["services"]["web"] = {"kind": "http", "port": True}
     assert sorted(_problems(data)) == [
-        "colour: is unknown; known are " + ", ".join(sorted(SCHEMA["properties"])),
+        "colour: unknown key; known keys are " + ", ".join(sorted(SCHEMA["properties"])),
         'denodo.version: "7.1" is not 7.0 or 8.0 or 9.0',
         (
             'host: "not a host" is not a text that matches '
@@ -88,7 +88,7 @@ def test_all_errors_come_out_at_once(home: Home) -> None:
         "limits.stop_seconds: 0 is not a whole number from 1 to 43200",
         "node: is missing",
         'ports.vdp: "9999" is not a whole number from 1 to 65535',
-        "ready.services.Web: is not a name that matches ^[a-z][a-z0-9-]{0,15}$",
+        "ready.services.Web: the name does not match ^[a-z][a-z0-9-]{0,15}$",
         'ready.services.web.kind: "http" is not vdp or odbc or web or scheduler or tcp',
         "ready.services.web.port: true is not a whole number from 1 to 65535",
         'servers[1]: "vdp" is not allowed twice',
@@ -99,16 +99,16 @@ def test_all_errors_come_out_at_once(home: Home) -> None:
     ("version", "change", "says"),
     [
         ("7.0", {"ports__auxiliary": None}, "ports.auxiliary: is missing"),
-        ("7.0", {"ports__jmx_registry": 1}, "ports.jmx_registry: 7.0 has no such port"),
-        ("7.0", {"servers": ["design-studio"]}, "servers: 7.0 has no design-studio"),
-        ("7.0", {"metadata": {"source": "catalog"}}, "metadata.source: 7.0 cannot share"),
+        ("7.0", {"ports__jmx_registry": 1}, "ports.jmx_registry: Denodo 7.0 does not have"),
+        ("7.0", {"servers": ["design-studio"]}, "servers: Denodo 7.0 has no design-studio"),
+        ("7.0", {"metadata": {"source": "catalog"}}, "metadata.source: Denodo 7.0 cannot share"),
         (
             "7.0",
             {"tls": {"certificate": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:x"}},
             "tls: needs Denodo 8.0",
         ),
-        ("8.0", {"ports__auxiliary": 1}, "ports.auxiliary: only 7.0 has one"),
-        ("8.0", {"ports__odbc": 9191}, "ports.odbc and ready.port: are both 9191"),
+        ("8.0", {"ports__auxiliary": 1}, "ports.auxiliary: only Denodo 7.0 has an"),
+        ("8.0", {"ports__odbc": 9191}, "ports.odbc and ready.port: all have the port 9191"),
         ("9.0", {"metadata": {"source": "export"}}, "metadata.uri: is missing"),
         ("9.0", {"servers": ["scheduler"], "ports__scheduler": None}, "ports.scheduler: is miss"),
         ("9.0", {"servers": ["data-catalog"], "ports__web": None}, "ports.web: is missing"),

@@ -89,7 +89,7 @@ class Machine:
         self.configs = [
             small_config(self.haproxy, maxconn=maxconn, more=self.more) for maxconn in (100, 99)
         ]
-        self.new = tempfile.NamedTemporaryFile(suffix=".cfg")  # noqa: SIM115 - closed with this
+        self.new = tempfile.NamedTemporaryFile(suffix=".cfg")  # noqa: SIM115 - closed with this object
         self.wanted = 0
         """Index in `configs` and `certificates` of the wanted state: 0 or 1."""
 

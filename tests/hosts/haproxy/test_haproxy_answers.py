@@ -78,7 +78,7 @@ def test_a_cut_answer_is_no_answer(folder: Path, command: str) -> None:
     ],
 )
 def test_other_forms_of_the_servers_are_refused(change: Callable[[str], str]) -> None:
-    with pytest.raises(Failed, match="servers are incomplete or not as expected"):
+    with pytest.raises(Failed, match="show servers state` is incomplete or not as expected"):
         parse_states(change(STATES))
 
 
@@ -93,7 +93,7 @@ def test_other_forms_of_the_servers_are_refused(change: Callable[[str], str]) ->
     ],
 )
 def test_other_forms_of_the_statistics_are_refused(change: Callable[[str], str]) -> None:
-    with pytest.raises(Failed, match="statistics are incomplete or not as expected"):
+    with pytest.raises(Failed, match="show stat` is incomplete or not as expected"):
         parse_statistics(change(STATISTICS))
 
 
@@ -116,8 +116,8 @@ def test_a_cut_answer_does_not_replace_the_state_file(folder: Path, answer: str)
         ("show servers state", f"{_HEADER_ONLY}\n", "HAProxy has no server"),
         ("show servers state", STATES[:400], "did not complete its answer"),
         ("show stat", STATISTICS[:900], "did not complete its answer"),
-        ("show stat", "# pxname,svname,qcur\njdbc,node1,0\n\n", "statistics are incomplete"),
-        ("show proc", "\n\n", "does not list its processes as expected"),
+        ("show stat", "# pxname,svname,qcur\njdbc,node1,0\n\n", "show stat` is incomplete"),
+        ("show proc", "\n\n", "answer to `show proc` is not as expected"),
         ("show proc", "\n", "did not complete its answer"),
     ],
 )
@@ -211,7 +211,7 @@ def test_information_without_numbers_is_a_failure(
 ) -> None:
     with played_haproxy(folder, {"show info": b"Name: HAProxy\n\n"}) as haproxy:
         assert _run(haproxy, "verify") == Failed.code
-    assert "HAProxy's information is not as expected" in capsys.readouterr().err
+    assert "HAProxy's answer to `show info` is not as expected" in capsys.readouterr().err
 
 
 def test_a_configuration_is_bytes(folder: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_configuration_is_bytes(folder: Path) -> None:
         assert _run(haproxy, "verify") == NO
         new = folder / "new.cfg"
         new.write_bytes(_LATIN_1 + b"frontend a\n    bind :99999\n")
-        with pytest.raises(Refused, match=r"needs port 99999: there is no such port"):
+        with pytest.raises(Refused, match=r"needs port 99999: the port number does not exist"):
             reload(haproxy, new, lambda _: None)
         assert haproxy.config.read_bytes() == _LATIN_1
 
@@ -263,8 +263,8 @@ def test_a_drain_takes_every_server_of_the_machine(
         assert not any(server.maint for server in servers(haproxy))
         assert _run(haproxy, "drain", "a") == UsageError.code
         assert (
-            "a is the name of several machines (swapped/a at 127.0.0.3, web/a at 127.0.0.2): give"
-            " one of them as BACKEND/SERVER, such as swapped/a; nothing was changed"
+            "a is the name of several machines (swapped/a at 127.0.0.3, web/a at 127.0.0.2): name"
+            " one machine as BACKEND/SERVER, such as swapped/a; nothing was changed"
         ) in capsys.readouterr().err
         assert _run(haproxy, "drain", "web/a") == 0
         assert {server.id for server in servers(haproxy) if server.maint} == out

@@ -115,7 +115,7 @@ def test_another_file_is_loaded_and_the_same_one_is_not(deployed: Deployed) -> N
     assert "Maxconn: 1999" in deployed.proxy.haproxy.query("show info")
     assert deployed.host.drop_in.read_text().endswith("LimitNOFILE=5000\n")
     deployed.apply()
-    assert deployed.said[-1] == "nothing has changed"
+    assert deployed.said[-1].startswith("HAProxy already runs the configuration")
     assert workers(deployed.proxy.haproxy).serving == after
 
 
@@ -159,7 +159,7 @@ def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> Non
 )
 def test_a_parameter_that_says_nothing_is_told(deployed: Deployed, text: str) -> None:
     (deployed.folder / "parameter").write_text(text)
-    with pytest.raises(Failed, match="does not contain the state of a HAProxy host"):
+    with pytest.raises(Failed, match="does not contain the desired state of a HAProxy"):
         deployed.apply()
 
 
@@ -211,7 +211,7 @@ def test_the_wanted_program_is_taken_once(deployed: Deployed) -> None:
     two = deployed.upload(_zipped("print('two')"), "zip")
     deployed.tamper(two, _zipped("print('three')"))
     deployed.say(program=two)
-    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of its"):
+    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of the object's"):
         update(AWS, deployed.desired, programs)
     assert (programs / "current").resolve().name == PurePosixPath(one).stem
 
@@ -224,7 +224,7 @@ def test_a_file_with_other_bytes_is_not_loaded(deployed: Deployed, change: str) 
     deployed.say()
     text = deployed.file.encode()
     deployed.tamper(deployed.desired.file, text[:-1] if change == "cut" else text + b"# more")
-    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of its"):
+    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of the object's"):
         deployed.apply()
     assert deployed.proxy.haproxy.config.read_text() == content
     assert workers(deployed.proxy.haproxy).serving == before

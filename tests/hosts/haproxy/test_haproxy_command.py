@@ -60,8 +60,8 @@ def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"{PROGRAM} accepts the file\n" in done.stderr
     assert (
-        "files that are not on this machine, so not validated: /etc/haproxy/tls/server.pem"
-        in done.stderr
+        "these files do not exist on this machine, so HAProxy has not validated them: "
+        "/etc/haproxy/tls/server.pem" in done.stderr
     )
     assert "bind :9443 ssl crt /etc/haproxy/tls/server.pem" in done.stdout
 
@@ -195,7 +195,7 @@ def test_reload_and_verify(proxy: Running, tmp_path: Path) -> None:
     there = [*_there(proxy), "--file", proxy.haproxy.config, "--haproxy", PROGRAM]
     done = _ran("reload", *there)
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "in place of" in done.stdout
+    assert "instead of worker" in done.stdout
     assert _ran("verify", *there).exit_code == exit_codes.DONE
     bad = tmp_path / "bad.cfg"
     bad.write_text("bogus")

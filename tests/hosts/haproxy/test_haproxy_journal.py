@@ -80,7 +80,7 @@ def test_the_journal_is_sent_without_the_certificates_key(tmp_path: Path) -> Non
     assert aws.sent[name, "i-0123/cloud-init/i-0123"][0] == "read ********"
     assert said == []
     journal_unit.send_journal(aws, state(), said.append, folder=tmp_path / "cursor", sleep=stop)
-    assert said == ["the desired state has no logs, so nothing is sent"]
+    assert said == ["the desired state names no log group, so the journal is not sent"]
 
 
 def test_the_unit_runs_only_with_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,7 @@ def test_a_device_is_not_opened(machine: Machine) -> None:
     except PermissionError:
         pytest.skip("this machine may not create devices")
     code, output = machine.run("verify")
-    assert (code, "cannot be read: not a regular file" in output) == (1, True)
+    assert (code, "cannot be read: the path is not a regular file" in output) == (1, True)
     assert machine.run("save")[0] == 0
     assert path.is_file()
 
@@ -250,7 +250,7 @@ def test_a_folder_of_another_user_is_refused(machine: Machine) -> None:
     machine.haproxy.state.unlink(missing_ok=True)
     os.chown(machine.owned, 65534, 65534)
     code, output = machine.run("save")
-    assert (code, "its folder belongs to user 65534: run `chown root" in output) == (4, True)
+    assert (code, "the folder belongs to the user 65534: run `chown root" in output) == (4, True)
     assert not machine.haproxy.state.exists()
 
 

@@ -192,7 +192,7 @@ def test_a_signal_ends_what_waits_and_says_what_stands(
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == exit_codes.INTERRUPTED
-    assert "interrupted: node1 gets no new sessions on lb1, lb2; existing ones continue" in rest
+    assert "interrupted: node1 gets no new sessions on lb1, lb2; existing sessions continue" in rest
     assert states(pair[0]) == {"drain", "maint"}
     assert all(lives(session) for session in sessions)
     for session in sessions:
@@ -215,7 +215,10 @@ def test_what_one_host_refuses_is_called_off_on_the_other(pair: tuple[Running, R
 def test_a_host_that_does_not_answer_is_a_failure(pair: tuple[Running, Running]) -> None:
     done = ran("drain", "node1", "--host", "lb1,lb3", "--user", "sm")
     assert done.exit_code == exit_codes.FAILED
-    assert "HAProxy on lb3: ssh: Could not resolve hostname lb3; undone on lb1" in done.stderr
+    assert (
+        "HAProxy on lb3: ssh: Could not resolve hostname lb3; the drain was undone on lb1"
+        in done.stderr
+    )
     assert states(pair[0]) == {"up"}
     # A node that was already drained remains drained after the undo.
     assert ran("drain", "node1", "--host", "lb1").exit_code == exit_codes.DONE
@@ -244,7 +247,7 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
     assert pair
     done = ran("drain", "node3", "--host", "lb1,lb2")
     assert done.exit_code == exit_codes.USAGE
-    assert "HAProxy on lb1: HAProxy has no node node3; it has node1, node2" in done.stderr
+    assert "HAProxy on lb1: HAProxy has no node node3; its nodes are node1, node2" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
         (("node1", "--host", "600"), "'600' is not a host name"),
         (("node1", "--host", "lb1,lb1"), "--host names lb1 twice"),
         (("node1", "--host", "lb1", "--user", "-l root"), "--user is not a login name"),
-        (("node1", "--user", "root"), "--user is the login on the hosts of --host"),
+        (("node1", "--user", "root"), "--user is the login name on the hosts of --host"),
     ],
 )
 @pytest.mark.parametrize("command", ["drain", "enable"])
@@ -298,4 +301,4 @@ def test_a_host_that_never_ends_is_given_up(
     with SshSession() as session:
         ended = session.run("lb1", "true", seconds=30, report=report)
     assert (ended.code, told) == (exit_codes.FAILED, ["begun"])
-    assert failure_reason(ended) == "it did not end within 30 s"
+    assert failure_reason(ended) == "the command did not end within 30 s"

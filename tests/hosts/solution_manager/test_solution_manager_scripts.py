@@ -274,7 +274,7 @@ def test_the_articles_parameters(
     command = {"maint": "drain", "ready": "enable"}[state]
     why = " --why Solution Manager" if command == "drain" else ""
     assert (code, " ".join(given)) == (0, expected.format(command, why))
-    assert said.startswith("PASSWORD is given and not used")
+    assert said.startswith("PASSWORD is not used")
     assert said.rstrip().endswith("done")
     assert f"{command} vdp.node01 o" in manager.log.read_text()
 

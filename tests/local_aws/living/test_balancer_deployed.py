@@ -157,7 +157,7 @@ def test_a_target_by_its_address_is_that_instance(site: Site) -> None:
 
 
 def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
-    """HAProxy's `accept-proxy` refuses connections without the header, also those of checks."""
+    """HAProxy's `accept-proxy` refuses connections without the header, also from health checks."""
     # LOCAL: a header without addresses (PROXY protocol specification, section 2.2).
     header = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
     with socket.create_server(("127.0.0.1", 0)) as server:

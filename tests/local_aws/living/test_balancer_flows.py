@@ -210,7 +210,8 @@ def test_the_proxy_protocol_names_the_client(control: Control, port: int) -> Non
             with accepted:
                 header = accepted.recv(28, socket.MSG_WAITALL)
                 source = one.getsockname()
-    # Specification, section 2.2: signature, version and command, family, length, addresses, ports.
+    # PROXY protocol specification, section 2.2: signature, version and command, family, length,
+    # addresses, ports.
     assert header[:16] == b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"
     assert header[16:24] == socket.inet_aton("127.0.9.1") + socket.inet_aton(ZONES["a"])
     assert struct.unpack("!HH", header[24:]) == (source[1], port)
@@ -288,4 +289,4 @@ class TestTls:
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):
             pass
-        expect(at(port), "silent")  # the listener waits for TLS
+        expect(at(port), "silent")  # The listener waits for a TLS handshake.

@@ -1,4 +1,4 @@
-"""The light servers of nodes speak the protocols that `denodo-ha verify` reads from real ones."""
+"""The nodes' light servers speak the protocols that `denodo-ha verify` reads from real servers."""
 
 import json
 import socket

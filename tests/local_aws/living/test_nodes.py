@@ -129,7 +129,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_node_lives(site: Site) -> None:
     # The deploy has ended, so each node has signalled that its servers are ready.
-    until(lambda: "its metadata is not confirmed" in site.readiness("node1")[1])
+    until(lambda: "the metadata of the node is not confirmed" in site.readiness("node1")[1])
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
     until(lambda: site.readiness("node1")[0] == 200)

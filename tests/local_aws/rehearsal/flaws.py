@@ -1,4 +1,4 @@
-"""Flaws planted in the templates of an example: each one makes one failure worse.
+"""Flaws planted in the templates of an example: each flaw makes one failure worse.
 
 Without the flaw, the failure is harmless: the site serves again automatically, on the intended
 cluster. The effects of the flaws are worked out by hand in this module, to check the drill.

@@ -42,7 +42,7 @@ def test_clients_have_different_addresses() -> None:
 
 
 def test_a_certificate_costs_no_further_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a client would not complete hundreds of connections within its time limit."""
+    """With more handshakes, a client would exceed its time limit for hundreds of connections."""
     handshakes: list[str] = []
     start_tls = Connection.start_tls
 

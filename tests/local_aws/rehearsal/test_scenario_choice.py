@@ -57,12 +57,12 @@ def test_a_lost_node_and_a_lost_proxy_are_also_suspended() -> None:
 def test_what_a_check_that_only_connects_would_not_notice_is_not_suspended() -> None:
     """The kernel of a suspended machine accepts connections, so such a check passes."""
     assert not suspended(result(by_http=False))
-    # A proxy that only connects to nodes does not notice a suspended node, only a lost one.
+    # A proxy that only connects to nodes notices a lost node, but not a suspended node.
     assert suspended(result(proxy_checks_by_http=False)) == ["proxy-lost"]
 
 
 def test_a_load_balancer_is_not_suspended() -> None:
-    """A load balancer that is a target of another one has no zone of its own."""
+    """A load balancer that is the target of another load balancer has no zone of its own."""
     drilled = result()
     machines = {
         key: replace(machine, zone=None) if machine.kind == "proxy" else machine

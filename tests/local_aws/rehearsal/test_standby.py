@@ -42,8 +42,8 @@ def test_each_site_has_a_license_manager_of_its_own(tmp_path: Path) -> None:
     [
         (states(line7="no", line1="no"), ""),
         (states(line7="no", line1="no", line6="unknown"), ""),
-        (states(line7="no"), "line 1 is ok: seen 1"),
-        (states(line7="unknown", line1="no"), "line 7 is unknown: seen 7"),
+        (states(line7="no"), "line 1 must be no, and is ok: seen 1"),
+        (states(line7="unknown", line1="no"), "line 7 must be no, and is unknown: seen 7"),
         (states(line7="no", line1="no", line3="no"), "line 3 must be ok, and is no: seen 3"),
     ],
 )

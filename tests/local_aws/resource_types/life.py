@@ -18,7 +18,7 @@ class Case:
 
     Attributes:
         kind: the type, without `AWS::`.
-        resources: the template's resources; `It` is the tested one.
+        resources: the template's resources; `It` is the tested resource.
         read: function that reads the resource by id; returns None if the id does not exist.
         shows: properties that `read` must return after the creation.
         in_place: property changes that replace nothing, and properties that `read` then returns.

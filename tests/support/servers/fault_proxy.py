@@ -276,7 +276,7 @@ class FaultProxy:
         return answer
 
     def _exchange(self, request: "_Request") -> tuple[http.client.HTTPResponse, bytes]:
-        """Send a request on the connection of this thread; on a new one if AWS has closed it."""
+        """Send a request on this thread's connection; connect again if AWS has disconnected."""
         while True:
             kept = getattr(self._upstream, "connection", None)
             connection = kept or http.client.HTTPConnection(

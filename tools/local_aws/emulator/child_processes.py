@@ -103,7 +103,7 @@ class ChildProcesses:
 
 
 class _Child:
-    """One child, which is started again until `stop` is called."""
+    """A child process, which is started again each time it ends, until `stop` is called."""
 
     def __init__(
         self, owner: ChildProcesses, name: str, module: str, arguments: tuple[str, ...]
@@ -134,7 +134,7 @@ class _Child:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # This also ends programs that the child has started and left running.
+            # `_clean_up` also ends programs that the child has started and left running.
             _clean_up(process)
 
     def kill(self) -> None:

@@ -4,7 +4,7 @@ Every owner (an instance, one zone of a load balancer, the DNS server) has an ad
 and the ports that it has on AWS. Linux answers for all of 127.0.0.0/8, and each local AWS takes one
 of its /16 networks, so that several local AWS run on one machine. Other systems, such as macOS,
 answer for 127.0.0.1 only: there, all owners share this address, and another port stands for each of
-their ports. A port that this user may not bind, such as 443, is replaced by another one, such as
+their ports. A port that this user may not bind, such as 443, is replaced by another port, such as
 10443, on every system.
 
 Every process that listens, connects or prints uses `endpoint`. Addresses and ports are stable: they
@@ -30,7 +30,8 @@ _FIRST_SHARED_PORT = 21_000
 """Project default: the first port that stands for a port of an owner on the shared address, below
 the ports of outgoing connections."""
 _NETWORKS = range(16, 255)
-"""Project default: second octets; 127.0 and the next networks are used by other programs."""
+"""Project default: second octets of the /16 networks of local AWS; other programs use the networks
+below."""
 _CLAIM_PORT = 4565
 """Project default: port that a local AWS holds in its /16 network while it runs, so that no other
 local AWS takes the network."""

@@ -1,9 +1,9 @@
 """Machines: the processes of running instances (`tools.local_aws.living.machine`).
 
 A thread compares the instances of all accounts with the machines: an instance that starts running
-gets a machine, a stopped one loses its processes and keeps its disk, and a terminated one loses
-both. A machine that was killed (`kill`) is dead until its instance is rebooted, or stopped and
-started, although EC2 calls the instance running.
+gets a machine, a stopped instance loses its processes and keeps its disk, and a terminated instance
+loses both. A machine that was killed (`kill`) is dead until its instance is rebooted, or stopped
+and started, although EC2 calls the instance running.
 """
 
 import base64
@@ -243,8 +243,8 @@ class Machines:
     def _do(self, id_: str, state: str, action: Callable[[], None]) -> bool:
         """Bring a machine to a state; return whether the machine is in that state.
 
-        A machine has one operation at a time; the next round follows the changes that came
-        meanwhile.
+        A machine has one operation at a time; the next round follows the changes that came during
+        the operation.
         """
         machine = self._machines[id_]
         if self._is_busy(id_):
@@ -294,7 +294,10 @@ def _kill_all(id_: str) -> None:
 
 
 def _end_programs(folder: Path) -> None:
-    """Kill the programs in a machine's folder, also suspended ones, that no namespace has ended."""
+    """Kill all programs that run from a machine's folder, including suspended programs.
+
+    Without namespaces, programs can outlive the machine's first process.
+    """
     process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
 
 

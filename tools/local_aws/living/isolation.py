@@ -27,7 +27,7 @@ mounts it again: the kernel refuses their removal."""
 _PDEATHSIG = 1
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr")
-"""Folders of the operating system that machines share with this one, read-only."""
+"""Folders of this operating system that machines share, read-only."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of user data and documents; most of its folders are those of this system."""
 _PROGRAMS = ("sh", "basename", "cat", "cut", "ln", "mkdir", "mv", "rm", "sleep", "sync", "tr")
@@ -64,7 +64,7 @@ def die_with_parent() -> None:
 
 
 def is_allowed() -> bool:
-    """Return whether this system has a machine's programs, and allows its namespaces."""
+    """Return whether this system has the programs that a machine needs, and allows namespaces."""
     if sys.platform != "linux" or not all(shutil.which(name, path=PATH) for name in _PROGRAMS):
         return False
     child = _forked_with_namespaces(_trial)

@@ -2,10 +2,10 @@
 
     python -m tools.local_aws.living.machine FOLDER/settings.json
 
-At its first boot a machine runs the user data of its instance, at later boots its enabled units. It
-receives commands of Systems Manager on a port of its address, and registers as the stand-in of its
-instance. At SIGTERM, it stops its units as at a shutdown. If the server of the local AWS ends, all
-processes of the machine end at once.
+At its first boot a machine runs the user data of its instance, at later boots its enabled units. A
+machine receives commands of Systems Manager on a port of its address, and registers as the stand-in
+of its instance. At SIGTERM, a machine stops its units as at a shutdown. If the server of the local
+AWS ends, all processes of the machine end at once.
 """
 
 import http.client

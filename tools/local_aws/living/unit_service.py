@@ -53,7 +53,7 @@ class UnitService:
             def handle(self) -> None:
                 request = json.loads(self.rfile.readline())
                 result = service.answer(request["program"], request["arguments"])
-                with suppress(BrokenPipeError):  # the command was ended
+                with suppress(BrokenPipeError):  # The command has ended without reading the answer.
                     self.wfile.write(json.dumps(vars(result)).encode())
 
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -122,14 +122,14 @@ def connect_once(service: Service, names: Names) -> Sample:
 
 
 class Sessions:
-    """Connections that stay open, as those of sessions that wait for their next query."""
+    """Connections that stay open, like sessions that wait for their next query."""
 
     def __init__(self) -> None:
         self._open: list[socket.socket] = []
         self.lost = 0
 
     def open(self, endpoints: Sequence[tuple[str, int]], timeout: float) -> None:
-        """Open a connection to each endpoint that accepts one."""
+        """Open a connection to each endpoint that accepts connections."""
         for endpoint in endpoints:
             with suppress(OSError):
                 self._open.append(socket.create_connection(endpoint, timeout=timeout))

@@ -37,8 +37,9 @@ verify certificates, names and redirects."""
 class AnyCertificate(Trust):
     """Trust that accepts every certificate, with one handshake.
 
-    To describe a certificate that it rejects, `Trust` makes three more handshakes. With them, a
-    series of hundreds of connections would be too slow for the time limit of a client.
+    To describe a certificate that it rejects, `Trust` makes three more handshakes. With three more
+    handshakes, a series of hundreds of connections would be too slow for the time limit of a
+    client.
     """
 
     def open_judged(self, step: Step, opener: Callable[[], Connection], name: str) -> Connection:

@@ -13,7 +13,7 @@ from tools.local_aws.living import parent
 
 
 def main() -> int:
-    """Run HAProxy until it ends, or until the process that started this one has ended."""
+    """Run HAProxy until HAProxy ends, or until the process that started this program has ended."""
     parent.end_with_parent()
     # `maxconn` of the deployed file needs more open files than the usual limit.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

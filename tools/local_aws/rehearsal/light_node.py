@@ -63,7 +63,7 @@ class LightHome:
 
 @dataclass
 class Port:
-    """One port of the node.
+    """A port of the node.
 
     Attributes:
         number: the port.
@@ -168,7 +168,7 @@ class LightNode:
             self._hung_at = time.monotonic() if hung else None
 
     def silence(self, ports: frozenset[int]) -> None:
-        """Let the servers on these ports answer nothing, and those on all other ports answer."""
+        """Let the servers on these ports answer nothing, and the servers on other ports answer."""
         self._silent = ports
 
     def is_ready(self, service: str) -> bool:

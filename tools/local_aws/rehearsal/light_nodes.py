@@ -192,7 +192,7 @@ class LightNodes:
         self._change(key)
 
     def silence(self, key: Key, ports: frozenset[int]) -> None:
-        """Let the servers on these ports answer nothing, and those on other ports answer."""
+        """Let the servers on these ports answer nothing, and the servers on other ports answer."""
         self._silent[key] = ports
         if self._processes[key].poll() is None:
             self._change(key)

@@ -128,7 +128,7 @@ class LivingSystem:
                 self._put_switch(action.key, thrown=True)
                 self._repairs.append(lambda: self._put_switch(action.key, thrown=False))
             case _:
-                message = f"{action} is not an action by a call"
+                message = f"there is no call of AWS for the action {action}"
                 raise ValueError(message)
 
     def _perform_on_machine(self, action: Action) -> None:

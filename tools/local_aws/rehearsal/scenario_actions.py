@@ -38,7 +38,7 @@ class Verb(Enum):
 
 @dataclass(frozen=True)
 class Action:
-    """One action.
+    """An action of a rehearsal: a verb and its object.
 
     Attributes:
         verb: what is done.

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tools.local_aws.rehearsal.standby [--fault NAME …]
 
-A site with two regions is deployed to a local AWS of its own, whose nodes run their programs. Its
-standby is ready. `denodo-ha failover practice` fails over to the standby and back while clients
+A site with two regions, whose nodes run their programs and whose standby is ready, is deployed to a
+new local AWS. `denodo-ha failover practice` fails over to the standby and back while clients
 connect. Then each fault of the standby is caused, and in `denodo-ha failover check` exactly the
 lines for this fault must say no. Exit code 1: a result was not as expected. The progress is on
 standard error.
@@ -83,7 +83,7 @@ def practise(site: StandbySite) -> Iterator[str]:
         yield f"`denodo-ha failover practice` failed: {done.stderr.strip()[-500:]}"
         return
     if report["verdict"] != "passed":
-        yield f"the practice is {report['verdict']}: {'; '.join(report['findings'])}"
+        yield f"the verdict of the practice is {report['verdict']}: {'; '.join(report['findings'])}"
     yield from late_steps(report["directions"])
     yield from unserved_clients(load_.samples, begin, paths.cluster_of)
 

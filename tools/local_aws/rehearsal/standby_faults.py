@@ -37,7 +37,8 @@ class Fault:
         """Return how the lines differ from those that the fault must cause; empty if they agree."""
         wrong = [number for number in self.lines if states.get(number) != "no"]
         if wrong:
-            return f"line {wrong[0]} is {states.get(wrong[0], 'missing')}: {seen.get(wrong[0], '')}"
+            state = states.get(wrong[0], "missing")
+            return f"line {wrong[0]} must be no, and is {state}: {seen.get(wrong[0], '')}"
         if self.seen not in seen[self.lines[0]]:
             return f"line {self.lines[0]} does not contain {self.seen!r}: {seen[self.lines[0]]}"
         more = {
@@ -152,14 +153,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a quota is lower",
         (8,),
-        "On-Demand vCPUs: 32, active 64",
+        "On-Demand vCPUs: 32, but 64",
         _quotas(_LOW_QUOTA),
         _quotas(2 * _LOW_QUOTA),
     ),
     Fault(
         "the encryption key differs",
         (9,),
-        "encryption key differs",
+        "encryption key not equal",
         lambda site: site.put_export(STANDBY, "node1", encryption_key="f" * 64),
         lambda site: site.put_export(STANDBY, "node1"),
     ),

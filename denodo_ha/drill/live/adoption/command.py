@@ -50,7 +50,7 @@ _NEEDED: Final = frozenset(
 would be unknown."""
 
 
-@limited(TimeLimit(2 * READ_S, then="the synthesis of the configuration"))
+@limited(TimeLimit(2 * READ_S, then="the time of cdk synth"))
 def adopt(
     name: Annotated[
         str | None,
@@ -67,7 +67,7 @@ def adopt(
         typer.Option(
             "--record",
             metavar="DNS-NAME",
-            help="The DNS name that clients use, with records of Route 53.",
+            help="The DNS name that clients use; its records are in a hosted zone of Route 53.",
             rich_help_panel=_SITE,
         ),
     ] = None,
@@ -82,22 +82,23 @@ def adopt(
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FOLDER", help="Folder of the files; default: config."),
+        typer.Option("--to", metavar="FOLDER", help="Folder for the new files; default: config."),
     ] = None,
     show_policy: Annotated[
         bool,
-        typer.Option("--show-policy", help="Print the IAM policy that the command needs, and end."),
+        typer.Option("--show-policy", help="Print the IAM policy that adopt needs, and end."),
     ] = False,
     profile: options.Profile = None,
     form: options.Document = options.DocumentFormat.table,
 ) -> None:
-    """Write the configuration of a site made by hand, and show three ways to continue with it.
+    """Write the configuration of a site made by hand, and show three ways to continue.
 
-    The site is read from AWS, and nothing in AWS is changed. config/NAME.yaml has its nodes,
-    ports, checks and failover, with comments on what is not visible. The plan has every step with
-    its commands: leave the site as it is, let the stacks take over its load balancers, or build
-    new load balancers beside them. A file that exists is left as it is, and the plan is then for
-    it: run the command again after you have edited the file, or after a step.
+    The command reads the site from AWS and changes nothing in AWS. config/NAME.yaml has the nodes,
+    ports, checks and failover of the site, with comments on values that AWS does not show. The plan
+    has every step of each way with its commands: leave the site as it is, let the stacks take over
+    the load balancers, or build new load balancers beside the old ones. A file that exists is not
+    changed, and the plan is then made from the existing file: run the command again after you have
+    edited the file, or after a step.
 
         denodo-ha adopt --region eu-west-1 --record denodo.example.com prod
     """
@@ -171,11 +172,11 @@ def _checked_arguments(
         errors.append("--region is missing: give the region of each load balancer")
     if sum(site is not None for site in sites) != 1:
         errors.append(
-            "which site? Give --record NAME (the DNS name that clients use) or --balancer NAME (a "
-            "load balancer), and not both"
+            "which site? Give either --record NAME (the DNS name that clients use) or --balancer "
+            "NAME (a load balancer)"
         )
     if to is not None and not to.is_dir():
-        errors.append(f"--to {to} is not a folder: create it, or leave the option out")
+        errors.append(f"--to {to} is not a folder: create the folder, or leave out --to")
     if name is None or errors:
         raise UsageError("; ".join(errors))
     cdk_command()  # raises an error without a clone of the repository, before anything is written
@@ -194,7 +195,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
     missing = [part.text for part in site.unread if part.action in _NEEDED]
     if missing:
         # If the configuration left out a node, a deploy would take that node out of service.
-        message = f"the site cannot be adopted without this: {'; '.join(missing)}"
+        message = f"the site cannot be adopted, because a part is unknown: {'; '.join(missing)}"
         raise AwsError(message)
     resources = SiteResources(site)
     balancers = network_balancers(resources)
@@ -229,7 +230,7 @@ def _by_region(resources: Iterable[LiveResource]) -> dict[str, list[str]]:
 
 
 def synthesise(cdk: Cdk, file: Path) -> tuple[SynthesisedStack, ...]:
-    """Return the stacks of a configuration: an import needs the logical ids of their resources."""
+    """Return the stacks of a configuration, whose logical ids an import needs."""
     with tempfile.TemporaryDirectory() as folder:
         cdk.synth(file, Path(folder))
         return read_stacks([Path(folder)])
@@ -256,20 +257,20 @@ class _Files:
                 regions = sorted({item.balancer.region for item in site.clusters})
                 status = environment_command("status", "NAME", regions)
                 message = (
-                    f"there is nothing to adopt: the stack {', '.join(owners)} of this project has "
-                    f"the load balancer; `{status}` shows the environment NAME"
+                    f"there is nothing to adopt: the load balancer belongs to {', '.join(owners)}, "
+                    f"a stack of this project; `{status}` shows the environment NAME"
                 )
                 raise Refused(message)
             write_new(file, configuration_text(self._adoption.name, site), displayed_path(file))
             self._note(file, "written")
         else:
-            self._note(file, "exists and is left as it is")
+            self._note(file, "exists and is not changed")
         try:
             return load(file)
         except ConfigError:
             print_message(
-                f"{displayed_path(file)} describes the site as far as it is visible. Complete "
-                "these values, and run the command again for the plan:"
+                f"{displayed_path(file)} describes what AWS shows of the site. Correct these "
+                "values, and run the command again for the plan:"
             )
             raise
 
@@ -288,11 +289,12 @@ class _Files:
                 write_new(file, text, displayed_path(file))
                 self._note(file, "written")
             elif file.read_text(encoding="utf-8") == text:
-                self._note(file, "exists and is right")
+                self._note(file, "exists and is correct")
             else:
                 message = (
-                    f"{displayed_path(file)} exists and names other resources than the load "
-                    f"balancer of {takeover.cluster} has now: remove it, and run the command again"
+                    f"{displayed_path(file)} exists and does not have the present resources of the "
+                    f"load balancer of {takeover.cluster}: remove the file, and run the command "
+                    "again"
                 )
                 raise UsageError(message)
 

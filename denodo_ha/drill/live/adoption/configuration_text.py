@@ -54,14 +54,14 @@ def denodo_version(site: FoundSite) -> str:
 def _head(name: str, site: FoundSite) -> Iterator[str]:
     version = denodo_version(site)
     reason = (
-        "nodes have ports of their own, as 7.0 needs"
+        "each node has an auxiliary port, as Denodo 7.0 needs"
         if version == "7.0"
-        else "no node has a port of its own, so it is not 7.0"
+        else "no node has an auxiliary port, which Denodo 7.0 needs"
     )
     yield _SCHEMA
     yield "#"
-    yield "# Written by `denodo-ha adopt` from what runs; nothing in AWS was changed. Comments with"
-    yield f'# "{_NOT_VISIBLE}" name the values to check.'
+    yield "# Written by `denodo-ha adopt` from the resources in AWS, which were not changed. Check"
+    yield f'# each value whose comment has the words "{_NOT_VISIBLE}".'
     for part in site.details.unread:
         yield f"# Not read: {part.action} in {part.region}."
     for target in site.other_targets:
@@ -73,11 +73,11 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     yield f'  version: "{version}"   # {_NOT_VISIBLE}: {reason}'
     yield "  program: false   # the instances stay as they are, without the node program"
     yield ""
-    yield f"# {_NOT_VISIBLE}: who manages the nodes, and where they get their licence"
+    yield f"# {_NOT_VISIBLE}: the Solution Manager and the License Manager of the nodes"
     yield "# solution_manager: {cidrs: [10.0.9.0/24], host: sm.example.com}"
     yield "# license_manager: {host: sm.example.com}"
     yield ""
-    yield f"# {_NOT_VISIBLE}: who is notified of alarms"
+    yield f"# {_NOT_VISIBLE}: the e-mail addresses that alarms notify"
     yield "# alarms: {email: [denodo-operators@example.com]}"
     yield ""
     yield "services:"
@@ -112,7 +112,7 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
         if subnet:
             yield f"        {zone}: {{balancer: {subnet}}}"
         else:
-            yield f"        {zone}: {{}}   # the load balancer has no subnet here: add its subnet"
+            yield f"        {zone}: {{}}   # the load balancer has no subnet in this zone: add one"
     checkers = details.health_checkers.get(balancer.region)
     if checkers:
         yield f"      health_checkers: {checkers}"
@@ -132,7 +132,7 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
     yield f"      clients: [{', '.join(clients)}]   # {source}"
     yield from _balancer_options(cluster)
     if len({node.zone for node in cluster.nodes.values()}) == 1 and len(cluster.nodes) > 1:
-        yield "    allow_single_zone: true   # all nodes are in one zone: if it fails, all fail"
+        yield "    allow_single_zone: true   # all nodes are in one zone, and fail together with it"
 
 
 def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
@@ -157,14 +157,14 @@ def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[st
     groups = as_list(cluster.balancer.properties.get("SecurityGroups"))
     sources = _sources(details, groups, ports)
     if sources:
-        return sources, "as the load balancer's security groups say"
+        return sources, "from the rules of the load balancer's security groups"
     of_nodes = {group for node in cluster.nodes.values() for group in node.security_groups}
     node_ports = {port.target_port for port in cluster.services.values()}
     sources = _sources(details, of_nodes, node_ports)
     if sources:
-        return sources, "as the nodes' security groups say"
+        return sources, "from the rules of the nodes' security groups"
     networks = list(details.networks.get(cluster.vpc, ())) or [_ANY_NETWORK]
-    return networks, f"{_NOT_VISIBLE}: no rule of a security group names the clients"
+    return networks, f"{_NOT_VISIBLE}: no rule of a security group has the networks of clients"
 
 
 def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> list[str]:
@@ -189,7 +189,8 @@ def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> li
 def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     attributes = cluster.balancer.attributes or {}
     if attributes.get("load_balancing.cross_zone.enabled") == "false":
-        yield "      # cross_zone is off in AWS. Here it is on: nodes of all zones serve each zone."
+        yield "      # cross_zone is off in AWS. This file turns cross_zone on, so the nodes of"
+        yield "      # all zones serve the clients of each zone."
     if attributes.get("deletion_protection.enabled") == "true":
         yield "      deletion_protection: true"
     if attributes.get("zonal_shift.config.enabled") == "true":
@@ -208,8 +209,8 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     differing = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
     if differing:
         yield (
-            f"      # as found: a lost node is out of service within {_detection(times)} s; "
-            f"without this line, within {_detection({})} s"
+            "      # The times in AWS take a lost node out of service within "
+            f"{_detection(times)} s, the default times within {_detection({})} s."
         )
         yield f"      health: {_flow(differing)}"
     if cluster.fixed_addresses:
@@ -263,9 +264,9 @@ def _failover(site: FoundSite) -> Iterator[str]:
     yield f"  primary: {site.clusters[0].name}"
     yield f"  secondary: {site.clusters[1].name}"
     yield f"  zone: {{id: {site.hosted_zone[0]}, name: {site.hosted_zone[1]}}}"
-    yield f"  # A new name: {site.record} keeps its records until they are switched (see the plan)."
+    yield f"  # A new name. A later step of the plan leads {site.record} to this name."
     yield f"  record: {record.label}"
-    yield "  health: auto   # the nodes' shared ports decide, and never the port of a single node"
+    yield "  health: auto   # only the nodes' shared ports decide, not an auxiliary port"
 
 
 def _flow(values: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ def _target_changes(
         (
             registered - configured,
             "deregister-targets",
-            "is registered, and not in the configuration",
+            "is registered, but is not in the configuration",
         ),
     ):
         if targets:

@@ -63,8 +63,8 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
         kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in every)
         message = (
             f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was found'});"
-            f" clients of Denodo need TCP: start with `{full_command('init', 'NAME')}`, and move "
-            "the clients to the new name"
+            " clients of Denodo need a load balancer for TCP: create a new cluster with "
+            f"`{full_command('init', 'NAME')}`, and move the clients to its name"
         )
         raise UsageError(message)
     return balancers
@@ -90,7 +90,8 @@ def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
     """Return the clusters of a site, and the name that clients use.
 
     Raises:
-        UsageError: The site has no Network Load Balancer, or one without an instance behind it.
+        UsageError: The site has no Network Load Balancer, or a Network Load Balancer without an
+            instance behind it.
     """
     balancers = network_balancers(resources)
     zone_id, name = record_of(resources)
@@ -167,9 +168,9 @@ def _cluster(
     nodes = _nodes(ports, details)
     if not nodes:
         message = (
-            f"{balancer.id}: no instance is behind this load balancer, so there is no node to "
-            "adopt; nodes of this project are EC2 instances that are registered by their instance "
-            "id, so register them, and run the command again"
+            f"{balancer.id}: no target of this load balancer is registered by its instance id, so "
+            "there is no node to adopt: register the nodes by their instance ids, and run the "
+            "command again"
         )
         raise UsageError(message)
     services, auxiliary, left_out = _classified(ports, nodes)
@@ -261,15 +262,19 @@ def _classified(
     left_out = []
     for port in ports:
         if port.group is None or not port.nodes:
-            what = "forwards to no target group or to several" if port.group is None else "has no"
-            what = what if port.group is None else "has no instance as a target"
-            left_out.append(f"port {port.port} {what}, so the configuration does not have it")
+            what = (
+                "does not forward to exactly one target group"
+                if port.group is None
+                else "has no instance as a target"
+            )
+            left_out.append(f"port {port.port} {what}, and is not in the configuration")
         elif _is_auxiliary(port, len(nodes)):
             (node,) = port.nodes
             if node in auxiliary:
                 left_out.append(
-                    f"only {nodes[node].name} serves port {port.port}, which is left out: its "
-                    f"auxiliary port is taken to be {auxiliary[node].port}"
+                    f"port {port.port}, which only {nodes[node].name} serves, is not in the "
+                    f"configuration: the auxiliary port of {nodes[node].name} is assumed to be "
+                    f"{auxiliary[node].port}"
                 )
             else:
                 auxiliary[node] = port

@@ -176,7 +176,7 @@ def _health_checkers(
 ) -> dict[str, str]:
     """Return Route 53's prefix list for each region with a public load balancer.
 
-    Its health checkers must be admitted to the load balancer.
+    The load balancer must admit the health checkers in this prefix list.
     """
     regions = {
         arn.split(":")[3]
@@ -222,7 +222,10 @@ def _map(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
-    """Return the record sets of a name with all fields, which a change of one must repeat."""
+    """Return the record sets of a name with all fields.
+
+    A change of a record set must repeat all its fields.
+    """
     if not zone:
         return []
     page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)

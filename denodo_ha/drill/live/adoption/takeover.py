@@ -113,8 +113,8 @@ def _stack_of(
             return stack
     message = (
         f"the configuration {environment} has no cluster with the instances "
-        f"{', '.join(sorted(cluster.nodes))} of the load balancer {cluster.balancer.id}, so it is "
-        "another site's: choose another NAME"
+        f"{', '.join(sorted(cluster.nodes))} of the load balancer {cluster.balancer.id}, so the "
+        "configuration is that of another site: choose another NAME"
     )
     raise UsageError(message)
 
@@ -169,14 +169,15 @@ class _Comparison:
         owner = self._details.stacks.get(self._cluster.balancer.id)
         if owner:
             self._refusals.append(
-                f"the load balancer belongs to the stack {owner}, and a resource is in one stack: "
-                "remove it from that template with DeletionPolicy: Retain first"
+                f"the load balancer belongs to the stack {owner}, and a resource can be in only "
+                "one stack: first remove the load balancer from that stack's template, with "
+                "DeletionPolicy: Retain"
             )
         declared = list(_of_type(self._stack, LOAD_BALANCER))
         if len(declared) != 1:
             self._refusals.append(
-                f"{self._stack.name} has {len(declared)} load balancers, and an import takes over "
-                "one: a service with `sticky: cookie` has one of its own"
+                f"{self._stack.name} has {len(declared)} load balancers, and only one can be taken "
+                "over: remove `sticky: cookie`, which adds a load balancer, or build beside"
             )
             return
         ((logical_id, properties),) = declared
@@ -193,13 +194,13 @@ class _Comparison:
         scheme = self._cluster.balancer.properties.get("Scheme")
         if scheme != declared.get("Scheme"):
             self._refusals.append(
-                f"the load balancer is {scheme} and the configuration says "
-                f"{declared.get('Scheme')}; the scheme is set at creation: write scheme: {scheme}, "
-                "or build beside"
+                f"the load balancer is {scheme} and the configuration has the scheme "
+                f"{declared.get('Scheme')}, which AWS cannot change: write scheme: {scheme}, or "
+                "build beside"
             )
 
     def _compare_addresses(self, declared: Resource) -> None:
-        """Refuse the takeover if a fixed address differs: AWS sets it when a zone is added."""
+        """Refuse the takeover if a fixed address differs: AWS cannot change a zone's address."""
         keys = ("AllocationId", "PrivateIPv4Address")
         present = self._cluster.balancer.properties
         fixed = {
@@ -210,9 +211,9 @@ class _Comparison:
             subnet, address = item.get("SubnetId"), item.get(keys[0]) or item.get(keys[1])
             if fixed.get(subnet) != address:
                 self._refusals.append(
-                    f"the load balancer has the address {fixed.get(subnet) or 'of AWS'} in "
-                    f"{subnet} and the configuration says {address}; addresses are set when a zone "
-                    "is added: write the address that it has, or build beside"
+                    f"in {subnet} the load balancer has {fixed.get(subnet) or 'an address of AWS'} "
+                    f"and the configuration has {address}; the address of a zone cannot be "
+                    "changed: write the load balancer's address, or build beside"
                 )
 
     def _compare_security_group(self, declared: Resource) -> None:
@@ -221,15 +222,17 @@ class _Comparison:
         balancer = self._cluster.balancer
         if not groups:
             self._refusals.append(
-                "the load balancer was made without a security group and can never get one (AWS, "
-                "Update the security groups for your Network Load Balancer); the stack's load "
-                "balancer has one, so that nothing but clients reaches it: build beside"
+                "the load balancer was created without a security group, and AWS cannot add a "
+                "security group later (AWS, Update the security groups for your Network Load "
+                "Balancer); the stack's load balancer needs a security group, which admits only "
+                "clients: build beside"
             )
             return
         if len(groups) > 1:
             self._refusals.append(
                 f"the load balancer has the security groups {', '.join(groups)}, and the stack's "
-                "has one: give it the one that admits the clients, and run this command again: "
+                "load balancer has one: leave only the security group that admits the clients, and "
+                "run adopt again; for the first security group: "
                 f"aws elbv2 set-security-groups --region {balancer.region} --load-balancer-arn "
                 f"{balancer.id} --security-groups {groups[0]}"
             )
@@ -241,8 +244,9 @@ class _Comparison:
         description = listed.get("Description")
         if description != properties.get("GroupDescription"):
             self._remarks.append(
-                f"{group}: its description stays {str(description)!r}; a description is set at "
-                "creation, the template has another, and `cdk drift` will show that"
+                f"{group}: the description of this security group remains {str(description)!r}, "
+                "because AWS cannot change a description; the template has another description, "
+                "and `cdk drift` will show the difference"
             )
         users = [
             node.name for node in self._cluster.nodes.values() if group in node.security_groups
@@ -250,9 +254,9 @@ class _Comparison:
         if users:
             self._refusals.append(
                 f"{', '.join(users)} and the load balancer have the same security group {group}, "
-                "whose rules the stack would then own: give the load balancer a security group of "
-                f"its own (aws elbv2 set-security-groups --region {balancer.region} "
-                f"--load-balancer-arn {balancer.id} --security-groups sg-…)"
+                "whose rules the stack would own after the takeover: give the load balancer a "
+                "separate security group (aws elbv2 set-security-groups --region "
+                f"{balancer.region} --load-balancer-arn {balancer.id} --security-groups sg-…)"
             )
         tags = {str(tag["Key"]): str(tag["Value"]) for tag in as_list(listed.get("Tags"))}
         self._compare_tags(balancer.region, group, tags, properties)
@@ -278,8 +282,8 @@ class _Comparison:
         )
         if others:
             self._remarks.append(
-                f"{group}: the rules {', '.join(others)} are in no stack and stay; revoke them "
-                "after the deploy if nothing needs them"
+                f"{group}: the rules {', '.join(others)} are in no stack and remain; after the "
+                "deploy, revoke the rules that nothing needs"
             )
 
     def _compare_ports(self) -> None:
@@ -294,14 +298,15 @@ class _Comparison:
             group_id = _referenced(action.get("TargetGroupArn"))
             if port is None or group_id not in groups:
                 self._remarks.append(
-                    f"port {number}: the load balancer has no such listener; the deploy creates it"
+                    f"port {number}: the load balancer has no listener on this port; the deploy "
+                    "creates the listener"
                 )
                 continue
             self._compare_port(port, (logical_id, declared), (group_id, groups[group_id]))
         for number in sorted(ports.keys() - declared_ports):
             self._remarks.append(
-                f"port {number}: the configuration has no such port; its listener stays as it is, "
-                "in no stack"
+                f"port {number}: the configuration does not have this port; the listener remains "
+                "as it is, in no stack"
             )
         self._remarks += self._cluster.left_out
 
@@ -314,9 +319,10 @@ class _Comparison:
         for name in sorted(TARGET_GROUP_REPLACEMENTS - _NAMES):
             if name in group[1] and str(group[1][name]) != str(port.group.properties.get(name)):
                 self._refusals.append(
-                    f"port {port.port}: the target group has {name} "
-                    f"{port.group.properties.get(name)} and the stack's has {group[1][name]}; "
-                    f"{_name(port.group)} would be replaced, since {name} is set at creation"
+                    f"port {port.port}: the target group {_name(port.group)} has {name} "
+                    f"{port.group.properties.get(name)}, and the stack's target group has "
+                    f"{group[1][name]}; AWS cannot change {name}, so a deploy would replace the "
+                    "target group"
                 )
         self._changes += target_group_changes(port, group[1])
         self._changes += listener_changes(port, listener[1])

@@ -1,4 +1,4 @@
-"""Ways forward for a hand-made site: leave it, take it over, or build beside it and switch.
+"""Ways forward for a hand-made site: leave the site, take over, or build beside and switch.
 
 Every step is a sentence with the commands that an operator must run. `adopt` itself runs none of
 them.
@@ -102,14 +102,14 @@ def _leave(site: FoundSite, names: Names) -> Way:
     regions = _regions(site)
     return Way(
         LEAVE,
-        "Leave load balancers and records as they are, and only read them with the drill.",
+        "Leave the load balancers and records as they are, and use only the drill.",
         (
             _step(
-                "See what each failure does to the site as it is.",
+                "Show the effect of each failure on the site as it is.",
                 f"denodo-ha drill --live {regions} {names.locator}",
             ),
             _step(
-                "Compare it with the configuration, which has the known flaws corrected.",
+                "Compare the site with the configuration, in which known flaws are corrected.",
                 f"npx cdk synth -c config={names.choice} --quiet",
                 f"denodo-ha drill --live {regions} {names.locator} --against cdk.out",
             ),
@@ -119,8 +119,8 @@ def _leave(site: FoundSite, names: Names) -> Way:
 
 def _take_over(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
     summary = (
-        "The stacks take over the load balancers, with their names and addresses; clients notice "
-        "nothing. The records stay until they are switched."
+        "The stacks take over the load balancers, with their names and addresses; clients are not "
+        "affected. The records of the clients' name remain until the step that replaces them."
     )
     refusals = tuple(
         f"{takeover.cluster}: {reason}" for takeover in takeovers for reason in takeover.refusals
@@ -139,16 +139,16 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
     stack = takeover.stack
     if takeover.is_done:
         yield _step(
-            f"{takeover.cluster}: {stack} has the load balancer already.",
+            f"{takeover.cluster}: the load balancer is already in {stack}.",
             f"npx cdk diff {stack} {config} --exclusively",
         )
         return
     if takeover.changes:
         yield Step(
-            f"{takeover.cluster}: make what runs equal to the template. Each command changes in "
-            "place and at once. An import compares nothing and changes nothing, and a later deploy "
-            "would not correct these differences either. Run the command that printed this plan "
-            "again afterwards: it must find none.",
+            f"{takeover.cluster}: make the deployed resources equal to the template. Each command "
+            "changes a resource immediately and in place. An import compares and changes nothing, "
+            "and a later deploy would not correct these differences either. Then run adopt again: "
+            "the new plan must have no differences.",
             tuple(Command(change.command, change.what) for change in takeover.changes),
         )
     yield _step(
@@ -157,9 +157,9 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
         f"npx cdk import {stack} {config} --resource-mapping {names.mappings[takeover.cluster]}",
     )
     yield _step(
-        f"{takeover.cluster}: let the stack create its other resources: rules, alarms, health "
-        "checks. Then no difference is left. From this deploy on, destroying the stack deletes "
-        "the load balancer.",
+        f"{takeover.cluster}: deploy the stack, which creates its other resources: rules, alarms, "
+        "health checks. Afterwards, cdk diff must show no difference. From this deploy on, "
+        "destroying the stack deletes the load balancer.",
         f"npx cdk deploy {stack} {config} --exclusively",
         f"npx cdk diff {stack} {config} --exclusively --fail",
     )
@@ -167,20 +167,23 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
 
 def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
     summary = (
-        "The stacks create new load balancers for the same instances; the name is switched when "
-        "they serve. Until then, clients notice nothing, and the old load balancers are the way "
-        "back."
+        "The stacks create new load balancers for the same instances. When the new load balancers "
+        "serve, a step leads the clients' name to them. Before that step, clients are not "
+        "affected; after it, the old load balancers allow the way back."
     )
     config = f"-c config={names.choice}"
     if any(takeover.is_done for takeover in takeovers):
         done = ", ".join(takeover.stack for takeover in takeovers if takeover.is_done)
         return Way(
-            BUILD_BESIDE, summary, (), (f"{done} has the load balancer already: nothing to build",)
+            BUILD_BESIDE,
+            summary,
+            (),
+            (f"the load balancer is already in {done}: nothing to build",),
         )
     deploys = [
         _step(
-            f"{takeover.cluster}: create the new load balancer. The instances are registered with "
-            "it and not changed.",
+            f"{takeover.cluster}: create the new load balancer. The instances are registered as "
+            "its targets and not changed.",
             f"npx cdk deploy {takeover.stack} {config} --exclusively",
         )
         for takeover in takeovers
@@ -200,7 +203,7 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
         steps.append(_rmi_step(takeovers))
     steps.append(_remove_step(site))
     remarks = tuple(
-        f"{cluster.name}: {sentence}; the new load balancer does not have it"
+        f"{cluster.name}: {sentence}; the new load balancer does not have this port"
         for cluster in site.clusters
         for sentence in cluster.left_out
     )
@@ -208,15 +211,16 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
 
 
 def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
-    """Yield the step that removes addresses from the configuration: the old balancers use them."""
+    """Yield the step that removes addresses from the configuration which old balancers use."""
     addresses = [
         address for cluster in site.clusters for address in cluster.fixed_addresses.values()
     ]
     if addresses:
         yield Step(
-            f"Remove `addresses` from the configuration {names.choice}, or write others: the old "
-            f"load balancers have {', '.join(addresses)}, and two cannot have the same. Clients "
-            "that know these addresses and not the name do not reach the new ones."
+            f"Remove `addresses` from the configuration {names.choice}, or write other addresses: "
+            f"the old load balancers have {', '.join(addresses)}, and two load balancers cannot "
+            "have the same address. Clients that use these addresses instead of the name do not "
+            "reach the new load balancers."
         )
 
 
@@ -250,7 +254,7 @@ def _with_groups(cluster: FoundCluster) -> list[FoundNode]:
 
 def _verify_step(names: Names) -> Step:
     return _step(
-        "Wait until every node is healthy in the new target groups, and every service answers.",
+        "Wait until every node is healthy in the new target groups and every service answers:",
         f"denodo-ha status -c {names.choice}",
         f"denodo-ha verify -c {names.choice}",
     )
@@ -263,20 +267,20 @@ def switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
     if record is None:
         if len(site.clusters) > 1:
             yield _step(
-                "Complete `failover` in the configuration, deploy its stack, and lead the name "
-                "that clients use to the new record.",
+                "Complete `failover` in the configuration, deploy the failover stack, and lead the "
+                "name that clients use to the new record.",
                 f"npx cdk deploy --all {config}",
             )
         return
     yield _step(
-        f"Create the failover record {record.name}, which no client uses yet, and see that it "
+        f"Create the failover record {record.name}, which no client uses yet, and check that it "
         "answers with the primary.",
         f"npx cdk deploy {names.environment}-{FAILOVER} {config} --exclusively",
         f"denodo-ha status -c {names.choice}",
     )
     if site.record == site.hosted_zone[1]:
         yield Step(
-            f"{site.record} is the name of the zone itself, and no CNAME record can be there: move "
+            f"{site.record} is the name of the hosted zone, which cannot have a CNAME record: move "
             f"the clients to {record.name}."
         )
         return
@@ -294,12 +298,12 @@ def switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
     }
     yield _step(
         f"Lead {site.record} to {record.name}: one change batch removes the old records and "
-        "creates the new one, so there is no moment without an answer. Resolvers may keep the old "
-        "answer for the TTL that it had.",
+        "creates the new record, so the name always has an answer. Resolvers may keep the old "
+        "answer for the TTL of the old record.",
         _change_batch(site, site.details.records, [cname]),
     )
     yield _step(
-        "The way back, as long as the old load balancers exist:",
+        "The way back, while the old load balancers exist: restore the old records.",
         _change_batch(site, [cname], site.details.records),
     )
 
@@ -324,10 +328,10 @@ def _rmi_step(takeovers: list[Takeover]) -> Step:
         for takeover in takeovers
     )
     return Step(
-        "Denodo 7.0 names a host for the second connection of each client, which is still the old "
-        "load balancer. Set the RMI host of each node to the new one's name, one node at a time, "
-        f"and restart the node ({names}). Until every node has the new name, the old load "
-        "balancers must stay."
+        "A node of Denodo 7.0 hands its RMI host to clients for the second connection, and this "
+        "RMI host is still the name of the old load balancer. On one node at a time, set the RMI "
+        f"host to the name of the new load balancer ({names}), and restart the node. Keep the old "
+        "load balancers until every node has the new name."
     )
 
 

@@ -6,8 +6,8 @@
 
 After a node is deregistered, AWS has no other record of its registrations. The drain tag and the
 record are written with one call and removed with one call. A record without a drain tag has no
-meaning. An instance has at most 50 tags (AWS, Tag naming limits and requirements); with one more
-than that, the call fails and the node is not taken out.
+meaning. An instance has at most 50 tags (AWS, Tag naming limits and requirements); if the record
+needs more tags, the call fails and the node remains in service.
 """
 
 from collections.abc import Iterable, Mapping

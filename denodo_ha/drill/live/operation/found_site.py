@@ -3,8 +3,8 @@
     site = read_found_site(aws, ["eu-west-1"], SiteLocator(balancer="denodo-nlb"))
 
 One load balancer is one cluster, named after its region. Its nodes are the instances that are
-registered in its target groups, and those that `drain --live` has taken out of them, by their drain
-records. A part of the calls of `drill --live` reads the site.
+registered in its target groups, and the instances whose drain record names one of these target
+groups. A part of the calls of `drill --live` reads the site.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,11 +138,11 @@ def chosen_locator(
     given = [option for option, value in names.items() if value is not None]
     problems = []
     if not live:
-        problems.append("--record and --balancer: only with --live")
+        problems.append("--record and --balancer can be given only with --live")
     if given:
         problems.append(
-            f"{', '.join(given)}: not with --live, which is for sites without a stack of this "
-            "project"
+            f"{', '.join(given)} cannot be given with --live, which is for sites without a stack "
+            "of this project"
         )
     if (record is None) == (balancer is None):
         problems.append(
@@ -182,8 +182,8 @@ def _by_region(arns: Iterable[str], listing: BalancerListing) -> dict[str, str]:
         by_region.setdefault(region_of(arn), []).append(arn)
     if not by_region:
         message = (
-            "--live: the site has no load balancer in these regions, so there is no target group; "
-            "see --region"
+            "--live: the site has no load balancer in these regions, so there is no target group: "
+            "check --region"
         )
         raise UsageError(message)
     for region, of_region in by_region.items():
@@ -192,8 +192,8 @@ def _by_region(arns: Iterable[str], listing: BalancerListing) -> dict[str, str]:
                 sorted(listing.balancers[arn]["LoadBalancerName"] for arn in of_region)
             )
             message = (
-                f"--live: the site has several load balancers in {region}: {known}. Name one of "
-                "them with --balancer"
+                f"--live: the site has several load balancers in {region}: {known}. Name one "
+                "load balancer with --balancer"
             )
             raise UsageError(message)
     return {region: arn for region, (arn,) in by_region.items()}

@@ -22,8 +22,8 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-Xmx4294967296", "-Xmx4294967296"),
         ("-Xms4g -Xmx4g", "-Xms4g -Xmx4g"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
-        # Of several options for the maximum, under either name, Java uses the last; the edit leaves
-        # one.
+        # If several options set the maximum, under either name, Java uses the last; the edit keeps
+        # a single option.
         ("-Xmx4g -Xmx1g", "-Xmx4096m"),
         ("-Xmx4096m -mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
@@ -86,7 +86,7 @@ def test_a_start_script_with_another_heap_is_reported(
     capsys.readouterr()
     state = home.state(jvm={}, heap_mib=1234)
     apply(home.system, state)
-    expected = "runs with a heap of 2048 MiB, and conf/vdp/VDBConfiguration.properties says 1234"
+    expected = "runs with a heap of 2048 MiB, but conf/vdp/VDBConfiguration.properties sets 1234"
     assert expected in capsys.readouterr().out
     home.behave("regenerateFiles.sh")
     apply(home.system, home.state(jvm={}, heap_mib=1235))

@@ -14,7 +14,7 @@ from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
 from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home, let_time_pass
 
-_SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
+_SECRET = "hunter2-hunter2"  # noqa: S105 - no output or file may contain it
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_tls_that_fails_is_rolled_back(home: Home, cloud: Cloud) -> None:
         apply(home.system, state)
     assert home.contents() == contents
     cloud.secret(TLS, {"keystore": "no base64!", "truststore": "", "certificate": ""})
-    with pytest.raises(RolledBackError, match="lacks credentials"):
+    with pytest.raises(RolledBackError, match="lacks these keys: credentials"):
         apply(home.system, home.state(tls={"certificate": TLS}))
     assert home.contents() == contents
 

@@ -102,10 +102,16 @@ def _write(position: int, content: bytes) -> Callable[[Path], None]:
 
 _PARTITION = bytes([0, 0, 2, 0, 0x83, 0xFF, 0xFF, 0xFF, 0, 8, 0, 0, 0, 0x40, 0, 0])
 _SIGNATURES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "swap": (_swap, "it has swap, and no file system of the whole disk"),
-    "partitions": (_write(446, _PARTITION + bytes(48) + b"\x55\xaa"), "it has dos, and no file"),
-    "lvm": (_write(512, b"LABELONE" + bytes(16) + b"LVM2 001"), "not formatted|neither formatted"),
-    "unknown data": (_write(4096, b"a database of its own"), "it has data, although `blkid` knows"),
+    "swap": (_swap, "`blkid` finds swap on the disk, but no file system"),
+    "partitions": (
+        _write(446, _PARTITION + bytes(48) + b"\x55\xaa"),
+        "finds dos on the disk, but no",
+    ),
+    "lvm": (_write(512, b"LABELONE" + bytes(16) + b"LVM2 001"), "not formatted"),
+    "unknown data": (
+        _write(4096, b"a database of its own"),
+        "contains data, although `blkid` finds",
+    ),
 }
 
 
@@ -134,20 +140,20 @@ def test_what_blkid_cannot_judge_is_not_formatted(nitro: Machine, status: int) -
     blkid = nitro.folder / "bin/blkid"
     blkid.write_text(f"#!/bin/sh\nexit {status}\n")
     blkid.chmod(0o755)
-    with pytest.raises(ImageError, match="is not formatted, because `blkid` cannot judge it"):
+    with pytest.raises(ImageError, match="is not formatted, because `blkid` ended with"):
         nitro.mount()
     assert not any(nitro.disk.read_bytes())
 
 
 def test_a_disk_that_is_missing_is_named(nitro: Machine) -> None:
-    with pytest.raises(ImageError, match="no volume is attached as /dev/sdg"):
+    with pytest.raises(ImageError, match="no EBS volume is attached as /dev/sdg"):
         nitro.mount(device="/dev/sdg")
 
 
 def test_the_disk_hides_no_files(nitro: Machine) -> None:
     nitro.path.mkdir()
     (nitro.path / "file").touch()
-    with pytest.raises(ImageError, match=f"{nitro.path} has files, which the data disk would hide"):
+    with pytest.raises(ImageError, match=f"{nitro.path} contains files, which the data disk would"):
         nitro.mount()
     assert not any(nitro.disk.read_bytes())
 
@@ -156,7 +162,7 @@ def test_no_disk_is_mounted_where_another_user_leads_root(nitro: Machine) -> Non
     folder = nitro.folder / "home"
     folder.mkdir()
     os.chown(folder, ACCOUNT.uid, ACCOUNT.gid)
-    with pytest.raises(SystemRefusedError, match="other users than root can write"):
+    with pytest.raises(SystemRefusedError, match="users other than root can write"):
         nitro.mount(folder / "below/data")
     assert list(folder.iterdir()) == []
     nitro.path.symlink_to(folder)
@@ -188,7 +194,7 @@ def test_the_command_is_roots_and_needs_a_data_disk(
     data = {"path": str(tmp_path / "data"), "device": "/dev/none"}
     file.write_text(json.dumps(home.data(data_disk=data)))
     assert main([*home.arguments, "mount", f"--state={file}"]) == ImageError.code
-    assert "no volume is attached as /dev/none" in capsys.readouterr().out
+    assert "no EBS volume is attached as /dev/none" in capsys.readouterr().out
 
 
 def test_a_first_boot_needs_the_disk_and_an_installed_node_only_warns(
@@ -196,10 +202,10 @@ def test_a_first_boot_needs_the_disk_and_an_installed_node_only_warns(
 ) -> None:
     data = {"path": str(tmp_path / "data"), "device": "/dev/none"}
     state = home.state(data_disk=data)
-    with pytest.raises(ImageError, match="no volume is attached"):
+    with pytest.raises(ImageError, match="no EBS volume is attached"):
         installation.mount_data_disk(state, is_installed=False)
     installation.mount_data_disk(state, is_installed=True)
-    assert "no volume is attached" in capsys.readouterr().out
+    assert "no EBS volume is attached" in capsys.readouterr().out
     apply(home.system, state)
     (warning,) = node_warnings.warnings(home.system, Record(home.system))
     assert "the data disk is not mounted on" in warning

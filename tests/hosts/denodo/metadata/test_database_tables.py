@@ -27,7 +27,7 @@ _READ_TABLES = database_tables.read_tables
 _ARNS = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG, "vdp": VDP}
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _DATABASES = ("scheduler", "data_catalog", "vdp")
-_PASSWORD = "p@ss, word=\u00e9\ufb01"  # noqa: S105 - of a server that ends with its test
+_PASSWORD = "p@ss, word=\u00e9\ufb01"  # noqa: S105 - password of a server that ends with its test
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_login_that_does_not_work_is_named(home: Home, catalog: Callable[..., 
         'database "nowhere" does not exist': {"dbname": "nowhere"},
         "mismatch": {"host": "127.0.0.1"},
         "refused": {"port": free_port()},
-        "cannot be asked for its tables": {"ca": "PEM"},
+        "the names of the tables in": {"ca": "PEM"},
     }
     for says, login in cases.items():
         (problem,) = _problems(home, catalog("vdp", **login))
@@ -190,7 +190,7 @@ def test_certificates_of_the_java_are_not_judged_here(
 ) -> None:
     _serves(home)
     _check(home, catalog("vdp", ca=""))
-    assert "cannot be asked for its tables: " in capsys.readouterr().out
+    assert "the names of the tables in " in capsys.readouterr().out
 
 
 def test_a_new_node_starts_while_the_database_does_not_answer(
@@ -198,7 +198,7 @@ def test_a_new_node_starts_while_the_database_does_not_answer(
 ) -> None:
     """A new node has no server to stop, and a database that fails over soon answers again."""
     _check(home, catalog("scheduler", port=free_port()))
-    assert "cannot be asked for its tables" in capsys.readouterr().out
+    assert "the names of the tables in " in capsys.readouterr().out
 
 
 def test_a_component_on_its_database_gets_a_warning(
@@ -207,7 +207,7 @@ def test_a_component_on_its_database_gets_a_warning(
     _serves(home)
     Record(home.system).remember_logins({"scheduler": "fingerprint"})
     _check(home, catalog("scheduler", port=free_port()))
-    assert "cannot be asked for its tables" in capsys.readouterr().out
+    assert "the names of the tables in " in capsys.readouterr().out
     _check(home, catalog("scheduler"))
     assert "has no tables" in capsys.readouterr().out
 
@@ -255,15 +255,15 @@ def test_a_password_is_sent_in_clear_where_the_server_demands_it() -> None:
     ("data", "says"),
     [
         (b"", "closed the connection"),
-        (b"HTTP/1.1 400", "not PostgreSQL's protocol"),
+        (b"HTTP/1.1 400", "not in PostgreSQL's protocol"),
         (_authentication(5, b"salt"), "method 5"),
         (_authentication(10, b"SCRAM-SHA-1\0\0"), "method 10"),
-        (_authentication(11, b"r=another,s=AAAA,i=4096"), "login is invalid"),
-        (_authentication(11, b"nothing"), "login is invalid"),
-        (_authentication(11, b"\xff"), "not PostgreSQL's protocol"),
+        (_authentication(11, b"r=another,s=AAAA,i=4096"), r"login \(SCRAM\) is not valid"),
+        (_authentication(11, b"nothing"), r"login \(SCRAM\) is not valid"),
+        (_authentication(11, b"\xff"), "not in PostgreSQL's protocol"),
         (_authentication(12, b"v=AAAA"), "does not prove"),
-        (_authentication(12, b"e=other-error"), "login is invalid"),
-        (_message(b"R", b"1"), "not PostgreSQL's protocol"),
+        (_authentication(12, b"e=other-error"), r"login \(SCRAM\) is not valid"),
+        (_message(b"R", b"1"), "not in PostgreSQL's protocol"),
         (_message(b"E", b"C57P03\0Mthe database system is starting up\0\0"), "starting up"),
         (_message(b"E", b"C28P01\0\0"), "28P01"),
     ],

@@ -15,7 +15,7 @@ from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import Home
 
-_PASSWORD = "hunter2-hunter2"  # noqa: S105 - what must not be printed
+_PASSWORD = "hunter2-hunter2"  # noqa: S105 - no output may contain it
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _QUARTZ = "org.quartz.impl.jdbcjobstore"
 _URL = "jdbc\\:postgresql\\://db.example.com\\:5432/dc"
@@ -91,13 +91,15 @@ def test_keys_of_a_form_are_printed_with_placeholders(
         },
         "notes": [
             *(
-                f"catalog.db.{key} is left out: check whether it belongs to the database"
+                f"catalog.db.{key} is left out, because the value may be secret or has a form that"
+                f" the configuration cannot contain: check whether catalog.db.{key} is a setting of"
+                " the database"
                 for key in (
                     *("pool.init", "signature", "pool.secret", "pool.test", "name"),
                     *("connection", "encryptedPassword"),
                 )
             ),
-            "catalog.db.uri: {url} leaves out the parameters currentSchema",
+            "catalog.db.uri: {url} does not contain the parameters currentSchema",
         ],
     }
 
@@ -172,7 +174,7 @@ def test_files_without_a_database_are_named(home: Home, capsys: pytest.CaptureFi
     assert not any(learned["configured"] or learned["entries"] for learned in report.values())
     assert "has no JDBC URL of PostgreSQL" in report["data-catalog"]["notes"][0]
     home.write(FILE, "a=\\u00")
-    assert "Java refuses the file" in _report(home, capsys)["data-catalog"]["notes"][0]
+    assert "so Java refuses it" in _report(home, capsys)["data-catalog"]["notes"][0]
     (home.path / FILE).unlink()
     (home.path / FILE).mkdir()
     assert "cannot be read" in _report(home, capsys)["data-catalog"]["notes"][0]
@@ -192,4 +194,4 @@ def test_another_file_of_the_state_is_read(home: Home, capsys: pytest.CaptureFix
 
 def test_a_node_without_a_state(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main([*home.arguments, "catalog-settings"]) == 3
-    assert "no state was applied" in capsys.readouterr().out
+    assert "no desired state was applied" in capsys.readouterr().out

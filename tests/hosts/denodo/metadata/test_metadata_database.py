@@ -17,7 +17,7 @@ from tests.hosts.denodo.home import VDP as VDP_FILE
 from tests.hosts.denodo.home import WRITTEN_BY_FORM, Home
 from tools.local_aws.living.denodo import metadata_scripts
 
-_SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
+_SECRET = "hunter2-hunter2"  # noqa: S105 - no output or file may contain it
 _OTHER, _BY_HAND = "another-one", "by-hand"
 SERVERS = ["vdp", "data-catalog", "scheduler"]
 BOTH = {"scheduler": {"secret": SCHEDULER}, "data-catalog": {"secret": DATA_CATALOG}}
@@ -296,7 +296,7 @@ _PASSWORDS = {
 
 
 def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
-    """A key of Denodo 7.0 says whether the password is encrypted; a new installation has true."""
+    """A key of 7.0 says whether the password is encrypted; in new installations, it is true."""
     home = make_home("7.0")
     cloud = Cloud(home.folder)
     cloud.secret(SCHEDULER, login("scheduler"))

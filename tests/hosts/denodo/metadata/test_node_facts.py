@@ -1,4 +1,4 @@
-"""Facts about a node, from its disk or a server's answer; without these, a fact is unknown."""
+"""Facts about a node, from files or a server's answer; without file or answer: unknown."""
 
 import hashlib
 from dataclasses import replace

@@ -91,7 +91,7 @@ def test_a_password_that_cannot_be_encrypted_is_no_wrong_login(
     home.behave("encrypt_password.sh", how)
     cloud.secret(LOGIN, {"username": "importer", "password": "a@b"})
     cloud.answer(EXPORT, "CREATE VIEW")
-    with pytest.raises(MetadataError, match="add it to the login as encrypted_password"):
+    with pytest.raises(MetadataError, match="add the result to the secret of the login as"):
         apply(home.system, _importing(home))
     assert not (home.path / "imported.json").exists()
 
@@ -128,7 +128,7 @@ def test_some_elements_are_told_from_other_failures(home: Home, cloud: Cloud) ->
         apply(home.system, _importing(home))
     assert not Record(home.system).metadata_confirmed
     home.behave("import.sh", "fail")
-    with pytest.raises(MetadataError, match="ended with status 1; its log says why"):
+    with pytest.raises(MetadataError, match="ended with status 1; the script's log has the reason"):
         apply(home.system, _importing(home))
 
     (home.path / "metadata").write_text("CREATE VIEW a;")

@@ -12,7 +12,7 @@ from hosts.denodo.readiness import ping
 from hosts.denodo.record import Record
 from tests.hosts.denodo.home import Home, let_time_pass
 
-_WARNING = "has no option -r, so the node does not notice promotions"
+_WARNING = "has no option -r, so the node remains ready during promotions"
 
 
 def _pings(home: Home) -> list[str]:
@@ -120,9 +120,13 @@ _PASSES = Result(0, "", "", 10)
         ((Result(1, "", "a promotion is in progress", 10),), "auto", ("promotion", True)),
         ((Result(1, "", "not ready", 10), _FAILS), "auto", ("no connection", False)),
         ((_REFUSES, _PASSES), "auto", ("", False)),
-        ((_REFUSES, _PASSES), "strict", ("needs an update with -r", False)),
+        (
+            (_REFUSES, _PASSES),
+            "strict",
+            ("needs an update of Denodo whose ping.sh has the option -r", False),
+        ),
         ((_REFUSES, _FAILS), "strict", ("no connection", False)),
-        ((Result(None, "", "", 10),), "auto", ("did not answer", False)),
+        ((Result(None, "", "", 10),), "auto", ("the server did not answer", False)),
         ((PermissionError(13, "Permission denied"),) * 2, "auto", ("cannot be run: Perm", False)),
     ],
 )
@@ -162,7 +166,7 @@ def test_strict_needs_the_option(home: Home, monkeypatch: pytest.MonkeyPatch) ->
     home.make_older()
     with monkeypatch.context() as patch:
         let_time_pass(patch, lambda: home.last_call.startswith("ping.sh"))
-        with pytest.raises(RolledBackError, match="readiness: strict` needs an update with -r"):
+        with pytest.raises(RolledBackError, match="readiness: strict` needs an update of Denodo"):
             apply(home.system, home.state(ready__virtual_dataport="strict"))
     home.make_newer()
     apply(home.system, home.state(ready__virtual_dataport="strict"))

@@ -75,7 +75,7 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     assert _get(f"{endpoint}/ready") == (503, {"services": []})
     _run(home)
     answer = _get(f"{endpoint}/ready/jdbc")[1]
-    assert answer["reason"] == "its metadata is not confirmed"
+    assert answer["reason"] == "the metadata of the node is not confirmed"
     assert answer["state"] == "metadata unconfirmed"
     record = Record(home.system)
     record.confirm_metadata("alice", "looked")
@@ -102,7 +102,9 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
 
     # The confirmation of the metadata is not valid on another machine with a copy of this disk.
     (home.folder / "machine").write_text("i-0fedcba9876543210\n")
-    assert _get(f"{endpoint}/ready/odbc")[1]["reason"] == "its metadata is not confirmed"
+    assert (
+        _get(f"{endpoint}/ready/odbc")[1]["reason"] == "the metadata of the node is not confirmed"
+    )
 
 
 def test_a_long_promotion_is_not_ready_although_open(home: Home, endpoint: str) -> None:
@@ -138,12 +140,12 @@ def test_hung_servers_do_not_hang_the_endpoint(
     # The endpoint answers even before a probe has a result.
     for name in ("jdbc", "jobs"):
         status, data = _get(f"{endpoint}/ready/{name}")
-        assert (status, data["reason"], data["state"]) == (503, "did not answer", "dead")
+        assert (status, data["reason"], data["state"]) == (503, "the server did not answer", "dead")
     # After the probe's time limit, the endpoint answers with the reason that the probe found.
     begin.set()
-    reason = "did not answer: ping.sh was not done within 0.5 s"
+    reason = "the server did not answer: ping.sh did not end within 0.5 s"
     until(lambda: _get(f"{endpoint}/ready/jdbc")[1]["reason"] == reason)
-    reason_of_jobs = f"did not answer on port {home.ports['scheduler']} within 0.5 s"
+    reason_of_jobs = f"the server did not answer on port {home.ports['scheduler']} within 0.5 s"
     until(lambda: _get(f"{endpoint}/ready/jobs")[1]["reason"] == reason_of_jobs)
 
 
@@ -179,15 +181,15 @@ def test_a_server_that_is_down_starts_no_java(home: Home, endpoint: str) -> None
 @pytest.mark.parametrize(
     ("kind", "path", "says", "reason"),
     [
-        ("odbc", "/", b"E", "is not PostgreSQL's protocol"),
-        ("odbc", "/", b"", "is not PostgreSQL's protocol"),
+        ("odbc", "/", b"E", "does not answer in PostgreSQL's protocol"),
+        ("odbc", "/", b"", "does not answer in PostgreSQL's protocol"),
         ("odbc", "/", b"S", ""),
-        ("scheduler", "/", b"HTTP/1.1 400", "is not Java RMI"),
+        ("scheduler", "/", b"HTTP/1.1 400", "does not answer in the protocol of Java RMI"),
         ("web", "/", b"HTTP/1.0 404 Not found\r\n\r\n", ""),
-        ("web", "/", b"HTTP/1.0 503 Busy\r\n\r\n", "answered with status 503"),
+        ("web", "/", b"HTTP/1.0 503 Busy\r\n\r\n", "returns status 503"),
         ("web", "/app", b"HTTP/1.0 404 Not found\r\n\r\n", "GET /app on port"),
-        ("web", "/app", b"HTTP/1.0 400 Bad\r\n\r\n", "answered with status 400"),
-        ("web", "/", b"HTTP/1.0 500 Broken\r\n\r\n", "answered with status 500"),
+        ("web", "/app", b"HTTP/1.0 400 Bad\r\n\r\n", "returns status 400"),
+        ("web", "/", b"HTTP/1.0 500 Broken\r\n\r\n", "returns status 500"),
         ("web", "/app", b"HTTP/1.0 401 Who?\r\n\r\n", ""),
         ("web", "/app", b"HTTP/1.0 302 There\r\n\r\n", ""),
         ("web", "/", b"what?\r\n\r\n", "BadStatusLine"),

@@ -234,7 +234,7 @@ def test_an_error_ends_neither_the_server_nor_other_answers() -> None:
 
 @contextmanager
 def _no_files(*, except_for: int = 0) -> Iterator[None]:
-    """Use up this process's file descriptors, except for a number, until the block ends."""
+    """Use up this process's file descriptors except `except_for` of them, until the block ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
@@ -356,7 +356,7 @@ def test_a_thread_that_cannot_be_started_is_tried_again(
         patch.setattr(threading.Thread, "start", refuse)
         answer = readiness.of("flight")
         assert answer is not None
-        assert answer.reason == "did not answer"
+        assert answer.reason == "the server did not answer"
     patient = readiness_endpoint.Readiness(home.system, patience=_PATIENCE)
     answer = patient.of("flight")
     assert answer is not None

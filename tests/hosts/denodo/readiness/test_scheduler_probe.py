@@ -66,8 +66,12 @@ def _server(answers: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         (False, [_ACK], ""),
         (True, [b"", _ACK], ""),  # a server without TLS closes the connection
         (True, [b"\x15\x03\x03\x00\x02\x02\x28", _ACK], ""),
-        (False, [b"", b""], "is not Java RMI"),
-        (False, [b"HTTP/1.1 400"], "is not Java RMI"),  # the answer is clear, so no second attempt
+        (False, [b"", b""], "does not answer in the protocol of Java RMI"),
+        (
+            False,
+            [b"HTTP/1.1 400"],
+            "does not answer in the protocol of Java RMI",
+        ),  # the answer is clear, so no second attempt
     ],
 )
 def test_the_other_way_is_tried_only_where_it_may_help(

@@ -150,7 +150,7 @@ def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.Monke
         monkeypatch.setattr(ping, "SECONDS", seconds)
         verdict = node.after(PING_SECONDS)
         assert (verdict.condition, verdict.ready) == ("dead", False)
-        assert verdict.reason.startswith("did not answer: ping.sh")
+        assert verdict.reason.startswith("the server did not answer: ping.sh")
         pings, seconds = node.pings(), 4 * seconds
     assert pings == [True], "a second one would take as long"
 
@@ -168,7 +168,10 @@ def test_a_server_that_hangs_is_found_without_java(
     monkeypatch.setattr(probes, "SECONDS", 0.5)
     verdict = node.after(4)
     assert (verdict.condition, verdict.ready) == ("dead", False)
-    assert verdict.reason == f"did not answer on port {node.home.ports['odbc']} within 0.5 s"
+    assert (
+        verdict.reason
+        == f"the server did not answer on port {node.home.ports['odbc']} within 0.5 s"
+    )
     assert node.pings() == []
 
 
@@ -188,7 +191,7 @@ def test_a_silent_odbc_port_takes_no_node_out_that_served_by_the_earlier_rule(
     assert node.after(4) == Verdict()
     apply(node.home.system, node.state)
     assert record.readiness["rules"] == "earlier"
-    assert "jdbc: did not answer on port" in earlier_rules.warning(node.state, record)
+    assert "jdbc: the server did not answer on port" in earlier_rules.warning(node.state, record)
     assert node.after(4) == Verdict()
 
     earlier_rules.accept(record)

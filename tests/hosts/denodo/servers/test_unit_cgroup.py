@@ -108,4 +108,4 @@ def test_a_unit_without_control_group_is_reported(
     machine.processes.unlink()
     machine.systemd("active")
     assert machine.enter() == 0
-    assert "run outside it until the next boot" in capsys.readouterr().out
+    assert "run outside of the unit until the next boot" in capsys.readouterr().out

@@ -79,7 +79,8 @@ def test_a_service_on_a_protocol_that_is_off_is_a_warning(make_home: Any) -> Non
     assert len(found) == 1
     expected = (
         f"the service web is on port {home.ports['web']}, and the web container listens on "
-        f"{home.ports['web_tls']} (HTTPS): write that port into services.web.node_port"
+        f"{home.ports['web_tls']} (HTTPS): write a port of the web container into "
+        "services.web.node_port"
     )
     assert found[0].startswith(expected)
     readiness = Readiness(home.system, patience=60.0)
@@ -153,7 +154,7 @@ def test_an_application_that_stays_dead_is_reported(
     home.behave("datacatalog_startup.sh", "crash")
     let_time_pass(monkeypatch, home.has_dead_application, seconds=_UNTIL_RESTART_S)
     state = home.state(servers=_SERVERS, **_PATIENT)
-    reason = "data-catalog: GET /denodo-data-catalog/ on port .* is answered with status 404"
+    reason = "data-catalog: GET /denodo-data-catalog/ on port .* returns status 404"
     with pytest.raises(RolledBackError, match=reason):
         apply(home.system, state)
     calls = [call.split()[0] for call in home.calls()]
@@ -192,7 +193,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
     changed = home.state(servers=_SERVERS, **changes)
     apply(home.system, changed)
     assert record.readiness["rules"] == "earlier"
-    assert "it serves by the earlier rules" in capsys.readouterr().out
+    assert "remains in service by the rules of an earlier version" in capsys.readouterr().out
     assert _is_ready(home)
     assert "GET /denodo-data-catalog/" in "".join(node_warnings.warnings(home.system, record))
 

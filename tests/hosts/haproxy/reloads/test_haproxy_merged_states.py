@@ -117,7 +117,7 @@ def test_a_server_that_follows_another_one_has_its_state() -> None:
 def test_results_of_checks_are_those_of_changed_servers_only() -> None:
     old, new = _row(op_state="0"), _row(name="new")
     states = merged([old, new], [old], lambda _id: True)
-    assert states.changed == {"jdbc/new": "new"}
+    assert states.changed == {"jdbc/new": "the server is new"}
     assert states.starting_down() == ["jdbc/new"]
     results = NextStates([_row(), _row(name="new", check_status="7")], states.changed)
     rows = states.with_results(results).rows
@@ -141,8 +141,8 @@ def test_differences_name_what_differs() -> None:
             "port 1, in the file 9999; check port 7, in the file none; check address none, in the"
             " file 10.0.0.3; TLS on, in the file off; weight 1, in the file 3"
         ),
-        "jdbc/new": "it does not run",
-        "jdbc/gone": "it is not in the file",
+        "jdbc/new": "HAProxy lacks this server",
+        "jdbc/gone": "the file lacks this server",
     }
 
 
@@ -278,7 +278,7 @@ def test_the_machine_in_an_old_worker_has_its_address() -> None:
     ("name", "message"),
     [
         ("j1", r"several machines \(jdbc/j1 at 10.0.0.1, twice/j1 at 10.0.0.3\).*as jdbc/j1"),
-        ("k", "no node k; it has j1, j2, o1, v, w, x, y, z"),
+        ("k", "no node k; its nodes are j1, j2, o1, v, w, x, y, z"),
     ],
 )
 def test_a_name_that_is_no_machine(name: str, message: str) -> None:

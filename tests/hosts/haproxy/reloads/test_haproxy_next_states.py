@@ -121,12 +121,11 @@ def test_verify_compares_what_runs_with_the_file(serving: WebSite) -> None:
     serving.write(BEFORE[0].replace(str(OLD), str(NEW)), f"server node9 {THREE}:{OLD}")
     found = "\n".join(serving.wrong())
     assert (
-        f"web/node1 does not run as in {serving.haproxy.config} (port {OLD}, in the file {NEW})"
-        in found
+        f"web/node1 differs from {serving.haproxy.config} (port {OLD}, in the file {NEW})" in found
     )
-    assert "web/node9 does not run as in" in found
-    assert "web/node2 does not run as in" in found
-    assert "it is not in the file" in found
+    assert "web/node9 differs from" in found
+    assert "web/node2 differs from" in found
+    assert "the file lacks this server" in found
     serving.write(*BEFORE)
     serving.haproxy.execute("set server web/node1 weight 3")
     serving.haproxy.query(f"set server web/node2 addr {THREE} port {OTHER}")
@@ -173,7 +172,10 @@ def test_a_new_server_does_not_serve_before_its_checks(serving: WebSite) -> None
     assert clients.failed == []
     assert node.unready == 0
     assert node.requests[OLD] > 0
-    assert "web/node3: new; down until it passes its checks" in serving.said
+    assert (
+        "web/node3: the server is new; the server is down until it passes its checks"
+        in serving.said
+    )
 
 
 def test_a_first_start_serves_from_checked_nodes_only(site: WebSite) -> None:
@@ -207,7 +209,8 @@ def test_another_check_decides_anew(serving: WebSite) -> None:
     serving.reload(f"{BEFORE[0]} port 1", BEFORE[1])
     assert serving.states() == {"web/node1": "down", "web/node2": "up"}
     assert (
-        "web/node1: check port none, in the file 1; down until it passes its checks" in serving.said
+        "web/node1: check port none, in the file 1; the server is down until it passes its checks"
+        in serving.said
     )
 
 
@@ -316,10 +319,8 @@ def test_a_trial_waits_for_the_next_command(site: WebSite) -> None:
 
 
 def test_a_file_that_haproxy_cannot_run_is_said(site: WebSite) -> None:
-    with pytest.raises(
-        Failed, match=r"(?s)does not run a trial of .*ALERT.*unknown keyword 'bogus'"
-    ):
+    with pytest.raises(Failed, match=r"(?s)in a trial:.*ALERT.*unknown keyword 'bogus'"):
         next_states.file_rows(site.haproxy, site.haproxy.config, b"backend a\n    bogus\n")
     silent = replace(site.haproxy, program="true")
-    with pytest.raises(Failed, match="does not run a trial"):
+    with pytest.raises(Failed, match="in a trial"):
         next_states.file_rows(silent, site.haproxy.config, b"backend a\n")

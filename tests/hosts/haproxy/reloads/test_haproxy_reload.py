@@ -135,5 +135,5 @@ def test_verify_sees_what_a_reload_would_forget(proxy: Running) -> None:
     assert _wrong(proxy) == []
     proxy.haproxy.execute("set server jdbc/node1 state maint")
     found = _wrong(proxy)
-    assert "a reload would change jdbc/node1: run `save`" in found
-    assert "jdbc/node1 is maint: as ordered" in " ".join(found)
+    assert "a reload would change the drain or maintenance of jdbc/node1: run `save`" in found
+    assert "jdbc/node1 is maint: set by an operator" in " ".join(found)

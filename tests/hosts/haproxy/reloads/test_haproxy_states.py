@@ -149,7 +149,7 @@ def test_a_node_that_wants_no_new_sessions_is_stopping(site: WebSite) -> None:
             drain(site.haproxy, "node1", site.said.append, seconds=1, force=False)
         assert "web/node2 is stopping: L7OKC" in "".join(site.wrong())
         drain(site.haproxy, "node2", site.said.append, seconds=300, force=False)
-        with pytest.raises(Failed, match="no passed check"):
+        with pytest.raises(Failed, match="did not pass a check"):
             enable(site.haproxy, "node2", site.said.append, seconds=2)
         made[TWO].status = None
         enable(site.haproxy, "node2", site.said.append, seconds=300)

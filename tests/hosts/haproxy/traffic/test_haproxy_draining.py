@@ -135,14 +135,14 @@ def test_two_who_drain_at_once_leave_a_node(proxy: Running) -> None:
 
 
 def test_an_unknown_node_is_named(proxy: Running) -> None:
-    with pytest.raises(UsageError, match="no node node3; it has node1, node2"):
+    with pytest.raises(UsageError, match="no node node3; its nodes are node1, node2"):
         _out(proxy, "node3")
 
 
 def test_sessions_that_do_not_end_are_said(proxy: Running, site: Site) -> None:
     session = Rmi(proxy.port("jdbc"))
-    # Each request has its own connection. On a slow machine, none may be open at the last look, so
-    # this one stays open.
+    # Each request has its own connection. On a slow machine, possibly no connection is open at the
+    # last poll, so this connection stays open.
     kept_open = handshaken(site.ports.auxiliary[session.node])
     with load() as clients:
         clients.add("it", session.ask)
@@ -178,7 +178,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(
         return 60.0 * sum(check.startswith("L4CON") for check in checks)
 
     monkeypatch.setattr(enabling, "time", SimpleNamespace(monotonic=seconds, sleep=time.sleep))
-    with pytest.raises(Failed, match=r"no passed check within 170 s: .*jdbc/node1 \(L4CON"):
+    with pytest.raises(Failed, match=r"did not pass a check within 170 s, .*jdbc/node1 \(L4CON"):
         _back(proxy, "node1", 170)
     assert set(_of(proxy).values()) == {"maint"}
     assert admin_states(proxy.haproxy)["jdbc/node1"] == 1

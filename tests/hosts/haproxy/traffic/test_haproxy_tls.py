@@ -49,7 +49,7 @@ def _nodes(chains: dict[str, Path], port: int) -> Iterator[None]:
     """Run an HTTPS server on each node."""
     with ExitStack() as stack:
         for name, chain in chains.items():
-            answer: Any = lambda _path, name=name: (200, name)  # noqa: E731 - one a node
+            answer: Any = lambda _path, name=name: (200, name)  # noqa: E731 - a function for each node
             stack.enter_context(web(NODES[name], port, answer, chain))
         yield
 

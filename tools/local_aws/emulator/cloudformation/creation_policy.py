@@ -61,7 +61,7 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
                 image = str(properties.get("ImageId", ""))
                 runs = kind == _KINDS[0] and MACHINES.runs_programs(image)
                 _wait(kind, stack, logical_id, signal, runs=runs)
-            except Exception:  # re-raised, so that the stack fails
+            except Exception:  # The exception is raised again, so that the stack fails.
                 # A rollback does not delete a resource whose creation failed, so delete it here.
                 delete(made[0], properties)
                 raise

@@ -2,9 +2,9 @@
 
 MiniStack has import change sets with AWS's refusals, and this module adds the types. As on AWS, an
 import checks that each resource exists, that it belongs to no other stack, that its properties
-adhere to the schema of its type and that it has a DeletionPolicy. It does not compare the template
-with what runs, and changes nothing (AWS CloudFormation User Guide, "Import AWS resources into a
-CloudFormation stack manually").
+adhere to the schema of its type and that it has a DeletionPolicy. An import does not compare the
+template with what runs, and changes nothing (AWS CloudFormation User Guide, "Import AWS resources
+into a CloudFormation stack manually").
 """
 
 from collections.abc import Callable

@@ -4,7 +4,7 @@ While the suppressor is in state ALARM, and for the extension period after that,
 performs no actions. Otherwise, the composite alarm waits for the wait period before it performs the
 actions of state ALARM, in case the suppressor changes to ALARM later than the composite alarm (AWS,
 Amazon CloudWatch User Guide, "Suppressing composite alarm actions"). If a state ends before its
-actions were performed, they are never performed; AWS does not document this case.
+actions were performed, these actions are never performed; AWS does not document this case.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Log groups of CloudFormation: a group without a name gets one like other resources on AWS."""
+"""Log groups of CloudFormation: AWS generates the name of a group without a name."""
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties

@@ -19,7 +19,7 @@ _random_ip: Callable[[str], str] = private(_ec2, "_random_ip")
 
 
 def allocate(allocation_id: str | None = None) -> ministack.Record:
-    """Allocate an address under a new id or the given one."""
+    """Allocate an address under the given id, else under a new id."""
     id_ = allocation_id or f"eipalloc-{_identifier()}"
     taken = {item["PublicIp"] for _, item in ministack.addresses.all_items()}
     public = next(ip for ip in iter(lambda: _random_ip("52."), None) if ip and ip not in taken)
@@ -50,8 +50,8 @@ def associate(
 ) -> None:
     """Associate an address with an instance, or with a resource that has a network interface.
 
-    An address of another instance is disassociated first, and gets a new association (AWS, Amazon
-    EC2 API Reference, AssociateAddress).
+    An address that is associated with another instance is first disassociated from that instance
+    (AWS, Amazon EC2 API Reference, AssociateAddress).
     """
     if instance is not None and address["InstanceId"] not in (None, instance):
         release(address)
@@ -183,7 +183,7 @@ def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
 
 
 def _allocations(properties: Properties) -> list[str]:
-    """Return the allocation ids of a public NAT gateway; a regional one may have several."""
+    """Return the allocation ids of a public NAT gateway, several if the gateway is regional."""
     if properties.get("AvailabilityMode") != "regional":
         return [properties.get("AllocationId", "")]
     by_zone = properties.get("AvailabilityZoneAddresses") or []

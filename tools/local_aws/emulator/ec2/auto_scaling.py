@@ -112,7 +112,7 @@ def _fill(name: str, properties: Properties, stack: str) -> None:
 
 
 def replace_lost() -> None:
-    """Start an instance in place of each terminated one, as a group with EC2 health checks does."""
+    """Start an instance for each terminated instance, as a group with EC2 health checks does."""
     for (account, region, name), group in list(_groups.all_items()):
         with ministack.acting_for(account, region):
             lost = [item for item in group["Instances"] if _is_lost(item)]
@@ -137,7 +137,7 @@ def _drop(instance: dict[str, Any], arns: list[str]) -> None:
 
 
 def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:
-    """Replace each instance by a new one in the same subnet."""
+    """Replace each instance by a new instance in the same subnet."""
     group = _groups[name]
     for place, old in enumerate(list(group["Instances"])):
         subnet = ministack.instances[old["InstanceId"]]["SubnetId"]
@@ -146,7 +146,7 @@ def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> 
 
 
 def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
-    """Register instances with added target groups, and deregister them from removed ones."""
+    """Register instances with added target groups, and deregister them from removed groups."""
     before, after = (set(item.get("TargetGroupARNs") or []) for item in (old, new))
     for item in group["Instances"]:
         for arn in after - before:
@@ -172,7 +172,7 @@ def install() -> None:
         try:
             _fill(made[0], properties, stack)
             _groups[made[0]]["TargetGroupARNs"] = properties.get("TargetGroupARNs") or []
-        except Exception:  # re-raised, so that the stack fails
+        except Exception:  # The exception is raised again, so that the stack fails.
             # A rollback does not delete a resource whose creation failed, so delete it here.
             deleted(made[0], properties)
             raise

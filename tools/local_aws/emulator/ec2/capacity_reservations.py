@@ -3,7 +3,7 @@
 A running instance with these attributes uses a free place of an open reservation when the instance
 is launched or started, and when the reservation is created or gets more places. AWS does not
 document whether an instance that runs already uses a place that becomes free later; in the local
-AWS, it does not.
+AWS, such an instance does not use the place.
 """
 
 import uuid
@@ -240,7 +240,7 @@ def _started(parameters: dict[str, list[str]]) -> Any:
 
 
 def install() -> None:
-    """Declare the resource type, and add the calls of EC2."""
+    """Declare the resource type, and answer EC2's calls about Capacity Reservations."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)
     ministack.ec2_actions["DescribeCapacityReservations"] = _described
     ministack.ec2_actions["CreateCapacityReservation"] = _created_by_call

@@ -1,10 +1,10 @@
 """Certificates of listeners and machines.
 
 In the local AWS, a certificate of ACM is a record without certificate and key. A listener needs
-both: its first use of such a record makes a self-signed certificate for the record's names, in
-files that the process of the load balancers reads. `aws acm get-certificate` returns this
-certificate, and clients may trust it as their certificate authority. Certificates of machines are
-issued by one authority for each local AWS.
+both. When a listener first uses such a record, the local AWS makes a self-signed certificate for
+the record's names, in files that the process of the load balancers reads. `aws acm get-certificate`
+returns this certificate, and clients may trust this certificate as their certificate authority.
+Certificates of machines are issued by one authority for each local AWS.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -118,7 +118,7 @@ def _made(
         chain, signing_pem = (Path(file).read_bytes() for file in issuer)
         signer = x509.load_pem_x509_certificate(chain).subject
         loaded = serialization.load_pem_private_key(signing_pem, password=None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # made by this function
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # This function has made the key.
         signing_key = loaded
         of_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
         extensions.append((of_issuer, False))

@@ -1,9 +1,9 @@
 """The flows of health checks, which may not reach their target.
 
 AWS, Update the security groups for your Network Load Balancer: health checks come from the private
-addresses of the load balancer. They need an outbound rule of the load balancer's security groups,
-and an inbound rule of the target's. Without one of these rules, and while the target's zone is cut
-off, a check times out.
+addresses of the load balancer. The checks need an outbound rule of the load balancer's security
+groups, and an inbound rule of the target's. Without one of these rules, and while the target's zone
+is cut off, a check times out.
 """
 
 from tools.local_aws.emulator import cuts, ministack

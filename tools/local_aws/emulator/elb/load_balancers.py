@@ -162,7 +162,7 @@ def _groups(properties: Properties, vpc_id: str) -> list[str]:
 
 
 def _associate_addresses(record: ministack.Record) -> None:
-    """Associate the Elastic IPs of the mappings, and release the previous ones."""
+    """Associate the Elastic IPs of the mappings, and release the previous Elastic IPs."""
     requested = {
         item["AllocationId"] for item in record["SubnetMappings"] if item.get("AllocationId")
     }
@@ -232,8 +232,9 @@ def returned_attributes(record: ministack.Record) -> dict[str, Any]:
 def replace_groups(arn: str, requested: list[Any]) -> list[str]:
     """Replace the security groups of a load balancer, and return them.
 
-    A Network Load Balancer that was created without security groups never gets one, and the others
-    keep at least one (AWS, Update the security groups for your Network Load Balancer).
+    A Network Load Balancer that was created without security groups never gets any, and a load
+    balancer that was created with security groups keeps at least one (AWS, Update the security
+    groups for your Network Load Balancer).
     """
     record = balancer(arn)
     groups = _groups({"SecurityGroups": requested}, record["VpcId"])

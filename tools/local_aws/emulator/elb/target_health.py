@@ -62,7 +62,7 @@ _DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks a
 
 
 def register(arn: str, targets: list[Target]) -> None:
-    """Register targets: new ones, and ones that were draining."""
+    """Register new targets, and targets that were draining."""
     known = ministack.targets.setdefault(arn, [])
     for target in targets:
         same = _find(known, target)

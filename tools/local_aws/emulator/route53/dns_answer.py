@@ -2,7 +2,7 @@
 
 `answer` follows CNAME records and aliases through the hosted zones that a client sees, and through
 the names of load balancers. A client outside of AWS sees the public hosted zones. A client in a VPC
-also sees the private zones of the VPC, and a private zone hides a public one with the same name
+also sees the private zones of the VPC, and a private zone hides a public zone with the same name
 (AWS, Considerations when working with a private hosted zone). Addresses of load balancers and
 instances are the loopback addresses that stand for them on this machine.
 
@@ -41,7 +41,7 @@ class RecordSet:
     """The records of one name and type.
 
     Attributes:
-        ttl: seconds of real time for which a resolver may keep them.
+        ttl: seconds of real time for which a resolver may keep the records.
         owners: load balancer and zone of each address of a load balancer.
     """
 

@@ -1,4 +1,4 @@
-"""Route 53's health checks: of endpoints, of alarms, and calculated ones."""
+"""Route 53's health checks: of endpoints, of alarms, and calculated health checks."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ def make_zone(
     comment: str = "",
     reference: str = "",
 ) -> ministack.Record:
-    """Create a hosted zone, private if it has VPCs, under the given id or a new one."""
+    """Create a hosted zone, private if it has VPCs, under the given id or a new id."""
     full = f"{name.rstrip('.')}."
     id_ = zone_id or private(_r53, "_zone_id")()
     for vpc in vpcs or []:

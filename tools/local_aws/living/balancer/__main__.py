@@ -52,7 +52,7 @@ async def _follow(endpoint: str, forwarder: Forwarder) -> None:
         try:
             document = await asyncio.to_thread(_call, endpoint, f"forwarding?after={version}")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            _log.warning("the server does not answer: %s", error)
+            _log.warning("the server of the local AWS does not answer: %s", error)
             await asyncio.sleep(_RETRY_S)
             continue
         if document["version"] != version:
@@ -68,7 +68,9 @@ async def _report(endpoint: str, forwarder: Forwarder) -> None:
         try:
             await asyncio.to_thread(_call, endpoint, "flows", report)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            _log.warning("counts of flows are lost: %s", error)
+            _log.warning(
+                "counts of flows could not be sent to the local AWS, and are lost: %s", error
+            )
 
 
 def _allow_many_connections() -> None:

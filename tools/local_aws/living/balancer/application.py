@@ -92,7 +92,7 @@ class ApplicationBalancers:
             while await self._serve_request(client):
                 continue
         except (OSError, ssl.SSLError, TimeoutError):
-            pass  # The client has gone, or has sent nothing for the idle time-out.
+            pass  # The client has closed the connection, or has sent nothing for the idle time-out.
         finally:
             for flow, (_, writer) in client.targets.values():
                 self._close(flow, writer)

@@ -97,7 +97,7 @@ class Flow:
             self._timer.cancel()
 
     async def pass_data(self, client: Streams, target: Streams) -> None:
-        """Pass data in both directions until both ends have closed, or one has reset the flow."""
+        """Pass data in both directions until both ends have closed, or an end has sent a reset."""
         self.add(client[1])
         self.add(target[1])
         try:

@@ -141,7 +141,7 @@ async def _pass_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         if size == 0:
             break
         await _pass_bytes(size + len(b"\r\n"), reader, writer)
-    while True:  # trailers of a chunked body
+    while True:  # Pass on the trailers of a chunked body.
         line = await reader.readline()
         writer.write(line)
         if not line.strip():

@@ -78,8 +78,8 @@ def flow_target(candidates: Route, flow: Sequence[object]) -> Target:
 
     A TCP connection goes to one target for its life, chosen by a hash of protocol, addresses, ports
     and sequence number; with stickiness, by the client's address alone. Each target gets a weight
-    from the hash, and the heaviest one is chosen, so that only the flows of a deregistered target
-    move to another target.
+    from the hash, and the target with the largest weight is chosen, so that only the flows of a
+    deregistered target move to another target.
 
     Args:
         candidates: the route, with at least one target.

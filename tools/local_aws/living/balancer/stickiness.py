@@ -22,7 +22,7 @@ class Stickiness:
     Attributes:
         cookie: name of the load balancer's cookie.
         application_cookie: name of the application's cookie; the load balancer sets its own cookie
-            only when the application sets this one. Empty for stickiness by the load balancer's
+            only when the application sets this cookie. Empty for stickiness by the load balancer's
             cookie alone.
         duration: real seconds for which a cookie is valid.
     """

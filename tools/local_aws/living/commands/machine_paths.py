@@ -78,7 +78,7 @@ def _word(word: Any) -> Any:
 
 
 def _moved(name: str) -> None:
-    """Replace a function of `os` by one that maps the machine's paths to this system's paths."""
+    """Let a function of `os` map the machine's paths to this system's paths."""
     function = getattr(os, name, None)
     if function is None:
         return

@@ -71,7 +71,7 @@ class RealServers:
         }
 
     def follow(self, closed: Sequence[int]) -> None:
-        """Run each program that has no port in `closed`, and end each program that has one."""
+        """Run each program without a port in `closed`, and end each program with such a port."""
         for name, protocols in self._groups.items():
             ports = [self._ports[item] for item in protocols if item in self._ports]
             is_wanted = name in self._ports and bool(ports) and not {*ports} & {*closed}

@@ -1,7 +1,7 @@
 """The process of a server of a Denodo stand-in: its open ports, and what it records.
 
-The process is named `java`. It speaks the protocols itself (`denodo_servers`), or starts real
-programs for them (`real_servers`) if the installation names these.
+The process is named `java`. The process speaks the protocols itself (`denodo_servers`), or starts
+real programs for the protocols (`real_servers`) if the installation names such programs.
 """
 
 # ruff: noqa: PLC0415 - each server is a process that must start fast
