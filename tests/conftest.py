@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, is_hypothesis_test, settings
+from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 # Use the Node.js and the jsii cache that the set-up has installed, also if pytest was not started
 # by make. The imports below start jsii, which reads these variables, so set the variables first.
@@ -29,8 +29,14 @@ from tests.support.assembly import (  # noqa: E402 - jsii reads the variables wh
 from tests.support.collection_order import from_share  # noqa: E402 - the import above
 
 # Leave out Hypothesis's phase "shrink": shrinking an environment takes minutes and removes little.
-settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
-settings.load_profile("unshrunk")
+# By default, Hypothesis limits the time of each example: tests would fail on a slow machine.
+settings.register_profile(
+    "any machine",
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 # Leave out `hosts/haproxy` where no HAProxy is installed: its conftest.py starts HAProxy, and the
 # package with HAProxy exists for Linux only.
@@ -198,7 +204,7 @@ def pytest_collection_finish() -> None:
     tests of commands.
     """
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(50_000, 10, 5)
     gc.enable()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import node_programs
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
 from tests.support.configurations import keep_documents
@@ -33,5 +34,6 @@ def cloud() -> Cloud:
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder."""
+    """Stop the server of the test run and remove its folder, and end the node programs' process."""
     local_aws_server.finish()
+    node_programs.finish()

@@ -124,7 +124,7 @@ class Deployment:
         """Deploy all stacks through CloudFormation's API, for tests of what comes after a deploy.
 
         Each run of the CDK CLI takes 1.2 s of CPU time. The programs that the CLI would upload are
-        missing in the bucket; these tests run no program of a node.
+        missing in the bucket; nodes of these tests run the working tree's program, or none.
         """
         deploy_through_api(local_aws_server.endpoint(), self.out)
 

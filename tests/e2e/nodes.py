@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hosts.denodo.readiness import readiness_endpoint
+from tests.e2e.node_programs import node_programs
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT
 from tools.local_aws import control
@@ -185,7 +186,7 @@ class Machine:
     @property
     def _program(self) -> str:
         arguments = " ".join(f"'{item}'" for item in self.home.arguments)
-        return f"{sys.executable} -m hosts.denodo {arguments}"
+        return f"{node_programs().command} {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
         """Answer a call of the AWS CLI; the desired state is adapted to this machine."""

@@ -78,7 +78,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         with local_aws_server.paced(_PACE):
             made = Deployment.of_example("active-passive", folder, clusters)
             made.prepare()
-            made.deploy()
+            made.deploy_through_api()
             yield made
 
 

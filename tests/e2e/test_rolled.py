@@ -89,7 +89,7 @@ def deployment(folder: Path, long_silence: pytest.MonkeyPatch) -> Iterator[Deplo
     with local_aws_server.paced(_PACE):
         made = Deployment.of_example("active-active", folder, short_drains)
         made.prepare()
-        made.deploy()
+        made.deploy_through_api()
         yield made
 
 

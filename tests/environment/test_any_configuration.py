@@ -20,7 +20,6 @@ from tests.support.configurations import Data, Key, errors, loaded, text, write
 
 FEW = settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from denodo_ha.environment.derived.firewall import (
     FirewallRule,
@@ -34,10 +34,8 @@ BARE = {
 }
 MANY = settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

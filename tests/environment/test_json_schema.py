@@ -56,7 +56,7 @@ def test_every_example_names_it(example: Path) -> None:
     assert (example.parent / found).resolve() == json_schema.FILE.resolve()
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30, derandomize=True, database=None)
 @given(data=environments.environments())
 def test_takes_every_valid_configuration(data: Data) -> None:
     VALIDATOR.validate(data)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from denodo_ha.environment.derived.node_names import host_name, nodes_with_record
 from denodo_ha.environment.derived.node_state import (
@@ -38,10 +38,8 @@ BALANCER = "balancer-0123456789abcdef.elb.eu-west-1.amazonaws.com"
 LONG = Deployed(rmi_host=BALANCER, stack="x" * 41, resource="NodeXInstance", program="s3://b/k.zip")
 MANY = settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -161,7 +161,7 @@ BLOCKS = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.lists(BLOCKS, max_size=3), max_size=9))
 def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None:
     sections = tuple(Section(f"Part {n}", tuple(blocks)) for n, blocks in enumerate(contents))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from denodo_ha.environment.derived.firewall import firewall
@@ -24,11 +24,9 @@ from tests.support.configurations import Data
 
 _SYNTH = settings(
     max_examples=24,
-    deadline=None,
     derandomize=True,
     # No shrinking: it takes hundreds of syntheses, and the message explains the failure.
     phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.too_slow],
 )
 _LOAD = settings(_SYNTH, max_examples=60)
 

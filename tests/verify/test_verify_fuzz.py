@@ -102,7 +102,7 @@ def test_what_is_bent_was_right() -> None:
     assert (stub.host, stub.port, stub.factory) == ("127.0.0.2", 19997, "")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(bent(GREETING + LISTED + STUB), st.binary(max_size=200).map(GREETING.__add__)))
 @example(GREETING + HEAD + b"\x75" * 300)
 @example(GREETING + HEAD + b"\x7a\xff\xff\xff\xff")
@@ -110,7 +110,7 @@ def test_registry(data: bytes) -> None:
     talked(data, ask_registry)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.binary(max_size=300), bent(LISTED[6:]), bent(STUB[6:])))
 @example(b"\x7d\xff\xff\xff\xff")
 @example(b"\x73\x72\x00\x01A" + bytes(8) + b"\x02\x00\x00\x78\x71\x00\x7e\x00\x00")
@@ -122,7 +122,7 @@ def test_java_objects(data: bytes) -> None:
     assert reader.position <= len(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(
         bent(b"R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\0\0"),
@@ -141,7 +141,7 @@ def test_postgres(data: bytes) -> None:
     talked(b"N" + data, talk)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(
         bent(b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nSet-Cookie: a=b; Path=/\r\n\r\n"),

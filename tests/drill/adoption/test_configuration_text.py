@@ -393,7 +393,7 @@ def test_nodes_have_their_own_names_if_these_are_names(
     assert sorted(cluster.nodes) == names
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     names=st.lists(st.text(max_size=40), min_size=2, max_size=2),
     ports=st.tuples(st.integers(1, 65535), st.integers(1, 65535)),

@@ -55,19 +55,19 @@ def _java(text: str) -> dict[str, str] | None:
 @example("a=\\u12")
 @example("a=b\\\\\\\nc=d")
 @example("a=b\\\\\\\\\nc=d")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_read_as_java_reads_it(text: str) -> None:
     assert _read(text) == _java(text)
 
 
 @given(st.dictionaries(_ANY, _ANY, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_java_writes_is_read(written: dict[str, str]) -> None:
     assert values(java_properties.stored(written).decode(ENCODING)) == written
 
 
 @given(_KEYS, _ANY)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_key_and_value_survive_the_round_trip(key: str, value: str) -> None:
     line = f"{escaped(key, key=True)}={escaped(value)}"
     assert java_properties.properties(line.encode(ENCODING)) == {key: value}
@@ -83,7 +83,7 @@ def test_any_key_and_value_survive_the_round_trip(key: str, value: str) -> None:
 @example("x=1\\", "a", "2")
 @example("x=1\\\n", "a", "2")
 @example("x", "a", "2")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_an_edit_changes_one_value_and_no_other_byte(text: str, key: str, value: str) -> None:
     before = _read(text)
     if before is None:
@@ -121,7 +121,7 @@ def _common(before: str, after: str) -> int:
     st.sampled_from(["a=1", "a : \\\n  1", "  a 1", "\ta=", "a"]),
     st.lists(st.sampled_from(["# a=0", "z", "", "f=\\\n", "b a"])),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_lines_around_an_edit_are_the_same_bytes(
     above: list[str], end: str, line: str, below: list[str]
 ) -> None:

@@ -152,7 +152,6 @@ def _without_tls(service: Data) -> Data:
 
 @settings(
     max_examples=20,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
