@@ -222,7 +222,7 @@ def test_a_planted_flaw_is_found(health: Health, flaw: Flaw, of_property: str) -
 
 
 def test_a_violation_is_told_as_the_shortest_order() -> None:
-    """A Region is lost, then a node of the other cluster.
+    """The shortest order: a Region is lost, then a node of the other cluster is lost.
 
     DNS then answers with the lost cluster.
     """

@@ -180,7 +180,7 @@ def test_the_only_node_of_a_cluster_breaks_no_policy_on_single_nodes_or_zones() 
 
 @pytest.mark.parametrize("change", [_cross_zone_off, _cross_zone_left_out])
 def test_with_cross_zone_off_the_second_connection_may_fail(change: Change) -> None:
-    """A client may use any address of the balancer; only the address in the node's zone works."""
+    """The second connection may use any address, but only the address in the node's zone works."""
     templates = yaml_templates()
     change(templates)
     outcome = drill(templates).without_failure

@@ -122,7 +122,7 @@ def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: 
 
 @dataclass
 class _Waves:
-    """A wave of calls: held until no further call arrives, and then all answered at once.
+    """Waves of calls: each call is held until no further call arrives; then the wave is answered.
 
     A command makes a call of a later wave only after an answer to an earlier wave. If AWS answers
     slowly, a command takes the number of waves times the time of an answer, besides its CPU time.

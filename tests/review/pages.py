@@ -33,7 +33,7 @@ NOTHING: Final = DeployEffects((), (), (), (), is_changed=False)
 
 
 def review_of(*findings: Finding, effects: DeployEffects = NOTHING) -> Review:
-    """Return a review with findings, a step, and a picture."""
+    """Return a review with findings, a command to run, and a picture."""
     steps = (Step("denodo-ha plan -c prod", "compares"),)
     compared = ("Compared: 3 failures.",)
     return Review("prod", in_order(findings), (), effects, steps, compared, PICTURE)

@@ -22,7 +22,7 @@ SOURCE: Final = Source("a page", "https://example.com", "2026-09-25")
 
 
 def amounts(*resources: dict[str, Any]) -> dict[str, int]:
-    """Return the amount of each item that is charged by time, by the name in the item's price."""
+    """Return the amount of each item that has a price, by the name of the price."""
     items = charged_items([stack(*resources)])
     return {item.price[1]: int(item.amount) for item in items if item.price}
 

@@ -1,4 +1,4 @@
-"""The page of a review in HTML: its structure, its independence, and foreign texts."""
+"""The page of a review in HTML: structure, no use of network or scripts, hostile texts."""
 
 import re
 from collections.abc import Iterator

@@ -97,7 +97,7 @@ def cname(name: str, value: str, **policy: Any) -> dict[str, Any]:
 def test_a_name_of_a_name_leads_to_its_failover_records(
     site: HandMadeSite, calls: RecordedCalls
 ) -> None:
-    """After the switch of an adopted site, its old name is a CNAME record to the failover name."""
+    """A site's old name may be a CNAME record of its failover name, such as after an adoption."""
     first = create_record(site, **cname(f"first.{ZONE_NAME}", "Second.example.com."))
     create_record(site, **cname(f"second.{ZONE_NAME}", site.record))
     model = drill_of(calls, first).result.model
