@@ -86,7 +86,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "put SecondaryActive = 1 (Environment denodo70)" in done.stderr
     assert "leads to passive after" in done.stdout
     assert _answered(run) == {"passive"}
-    assert "and the switch is set to it" in run("to", "passive").stdout
+    assert "and the switch is set to passive" in run("to", "passive").stdout
     # The site stays on the secondary: the deploy has nothing to change, so no failback starts.
     differs, output = deployment.diff()
     assert not differs, output
