@@ -325,7 +325,7 @@ def test_capacity_that_cannot_be_reserved_is_named_as_such(site: Site) -> None:
     message = str(failed.value)
     assert f"cannot reserve the places of clusters.{CLUSTER}.capacity" in message
     assert f"`denodo-ha replace {NODE} --type TYPE --cluster {CLUSTER} -c " in message
-    assert "a smaller capacity.reserve or none" in message
+    assert "write a smaller capacity.reserve or remove" in message
 
 
 def event(kind: str, status: str, reason: str = "") -> dict[str, str]:
