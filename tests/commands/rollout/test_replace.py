@@ -81,7 +81,7 @@ def test_a_lost_node_is_made_anew_and_nothing_else_changes(site: Site) -> None:
     (change,) = changes_of(lambda: site.replacing().replace_node(NODE))
     assert change.subject == NODE
     assert change.before.endswith("generation 1 -> 2, not healthy")
-    assert change.after.startswith(f"{NODE} is i-")
+    assert change.after.startswith(f"the instance of {NODE} is i-")
     assert change.after.endswith(" now, generation 2, in service")
     is_replaced(site)
     assert site.cdk.deploys == [[NODE]]
