@@ -306,7 +306,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "drill",
         "Files",
-        "Work out the outcome of every single failure, from templates or for what runs.",
+        "Work out the outcome of every single failure, from templates or for deployed resources.",
         _drill,
     ),
     Command(

@@ -101,7 +101,7 @@ class Paths:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 message = (
-                    "another `make local` or `make local-down` is running in this clone: wait "
+                    "another make local or make local-down is running in this clone: wait "
                     "until that command has ended, and repeat this command"
                 )
                 raise LocalAwsError(message) from None

@@ -95,8 +95,8 @@ def report(system: System) -> dict[str, Any]:
     state = Record(system).applied
     if state is None:
         raise StateError(
-            "no desired state was applied on this node yet: run `denodo-ha roll` for the node, then"
-            " run the command again"
+            "no desired state was applied on this node yet: roll the node, then run the command "
+            "again"
         )
     components = ((component, _learned(state, component)) for component in COMPONENTS)
     return {component: vars(learned) for component, learned in components if learned is not None}

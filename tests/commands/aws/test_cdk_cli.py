@@ -28,7 +28,7 @@ def test_a_deploy_ends_with_its_time_limit(tmp_path: Path, monkeypatch: pytest.M
     # A deploy has its own time limit: `limited(0)` means that the command's limit has expired.
     with (
         deadline.limited(0),
-        pytest.raises(Failed, match=r"deploy` did not end in time.*continues"),
+        pytest.raises(Failed, match=r"deploy` did not end within .*continues"),
     ):
         Cdk().deploy(tmp_path, "denodo70-active", RealClock())
     assert not Path(f"/proc/{pid.read_text().strip()}/fd").exists()

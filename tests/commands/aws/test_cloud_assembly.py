@@ -136,7 +136,7 @@ def test_a_manifest_beyond_the_limits_is_refused_with_a_position(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", '{"Resources": ' + "[" * 10_000, r"a\.json:1:114: maps or lists nested too"),
+        ("a.json", '{"Resources": ' + "[" * 10_000, r"a\.json:1:114: maps or lists are nested too"),
         ("a.json", '{"Resources": ' + "1" * 5001 + "}", r"a\.json:1:15: a number has more than"),
         ("a.json", '{"Resources":\n"\\ud800"}', r"a\.json:2:1: .* is half a character"),
         ("a.yaml", "%YAML 1.3\n---\nResources: {}", r"a\.yaml:1:1: the version of %YAML"),

@@ -194,7 +194,7 @@ def test_an_instance_that_does_not_run(drained: Cloud, go: Run) -> None:
     drained.stop("active", "node1")
     done = go("enable", "node1", "--metadata-ok")
     assert done.exit_code == exit_codes.REFUSED
-    assert "is stopped: start it" in done.stderr
+    assert "is stopped: start the instance" in done.stderr
     assert drained.calls.changes == []
 
 

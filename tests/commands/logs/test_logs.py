@@ -143,7 +143,7 @@ def test_wrong_usage(filled: Logs, denodo_ha: Run, arguments: tuple[str, ...], s
 def test_no_group_and_an_empty_group(logs: Logs, denodo_ha: Run) -> None:
     done = denodo_ha("logs", "node1", *logs.on)
     assert done.exit_code == exit_codes.USAGE
-    assert "main has no log group in eu-west-1: write logs: true" in done.stderr
+    assert "main has no log group in eu-west-1: write `logs: true`" in done.stderr
     logs.create()
     done = denodo_ha("logs", "node1", *logs.on)
     assert done.exit_code == exit_codes.USAGE

@@ -91,7 +91,7 @@ class ControlApi:
         if call is None:
             message = (
                 f"this server has no call {method} {path}. If another version of the clone has "
-                "started the server, run `make local-down` and then `make local`"
+                "started the server, run `make local-down` and start the local AWS again"
             )
             return Answer(404, {"error": message})
         try:

@@ -44,7 +44,7 @@ class Living:
                 message = (
                     f"write true or false for a part, not {part!r}: {is_on!r}; the parts are "
                     f"{', '.join(PARTS)}. If another version of the clone has started this "
-                    "server, run `make local-down` and then `make local`"
+                    "server, run `make local-down` and start the local AWS again"
                 )
                 raise InvalidRequestError(message)
         STORE.update(changes)

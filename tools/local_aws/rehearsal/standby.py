@@ -137,8 +137,8 @@ def await_ready(site: StandbySite) -> None:
     wrong = _await(site, _not_ok)
     if wrong:
         message = (
-            f"the standby is not ready according to `denodo-ha failover check` within "
-            f"{_SEEN_S:.0f} s: {wrong}"
+            f"the check of the standby does not report within {_SEEN_S:.0f} s that the standby is "
+            f"ready: {wrong}"
         )
         raise LocalAwsError(message)
 
