@@ -177,7 +177,7 @@ def test_a_node_of_an_auto_scaling_group_is_refused(found: FoundAccount, go: Run
     [
         (("drain", NODE, "--record", RECORD), "only with --live"),
         (("drain", NODE, "--live"), "either --record NAME"),
-        (("status", "--live", "-c", "prod"), "--config: not with --live"),
+        (("status", "--live", "-c", "prod"), "--config cannot be given with --live"),
         (
             ("enable", NODE, "--live", "--balancer", "a", "--metadata-ok"),
             "--metadata-ok cannot be used",

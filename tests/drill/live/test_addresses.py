@@ -108,7 +108,7 @@ def test_a_name_of_a_name_leads_to_its_failover_records(
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (cname(f"round.{ZONE_NAME}", f"round.{ZONE_NAME}"), "it answers with round"),
+        (cname(f"round.{ZONE_NAME}", f"round.{ZONE_NAME}"), "this name answers with round"),
         (
             cname(f"far.{ZONE_NAME}", "nlb-1.elb.us-east-1.amazonaws.com"),
             "no load balancer or instance of this account .* add --region us-east-1",
@@ -116,7 +116,7 @@ def test_a_name_of_a_name_leads_to_its_failover_records(
         # The reader follows the CNAME record of `split`, and refuses its weighted routing policy.
         (
             cname(f"split.{ZONE_NAME}", f"denodo.{ZONE_NAME}", SetIdentifier="1", Weight=1),
-            "it answers with denodo",
+            "this name answers with denodo",
         ),
     ],
 )
