@@ -115,7 +115,7 @@ def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
     lab.must(enable)
     answers = [_instance(lab.must(connect))]
     lost = re.search(
-        r"^active/node1 \((i-\w+)\): the machine is gone", lab.must(lose), re.MULTILINE
+        r"^active/node1 \((i-\w+)\): all programs of the node are", lab.must(lose), re.MULTILINE
     )
     assert lost is not None
     answers.append(_instance(lab.must(connect)))

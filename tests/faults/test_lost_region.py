@@ -6,6 +6,7 @@ fails the test.
 """
 
 import json
+import re
 import tarfile
 import threading
 import time
@@ -59,7 +60,8 @@ def test_status_shows_what_answers(site: Site) -> None:
     assert done.code == exit_codes.NO
     assert done.stdout.startswith("denodo70 is degraded")
     assert "passive is healthy" in done.stdout
-    assert f"! {PRIMARY}: AWS does not answer" in done.stdout
+    # The limit of the command may end before the limit of the call.
+    assert re.search(rf"! {PRIMARY}: .*AWS does not answer", done.stdout)
 
 
 def test_support_archives_what_answers(site: Site, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_command_works_without_the_cdk(environment: Path, tmp_path: Path) ->
     zone = {"Type": "AWS::Route53::HostedZone", "Properties": {}}
     (tmp_path / "one.json").write_text(json.dumps({"Resources": {"Zone": zone}}))
     priced = _denodo_ha(environment, "cost", "one.json", folder=tmp_path)
-    assert "All: 0.50 USD a month" in priced.stdout, priced.stderr
+    assert "Total: 0.50 USD a month" in priced.stdout, priced.stderr
     # `haproxy` needs HAProxy's host program, which is part of the installed package.
     haproxy = _denodo_ha(environment, "haproxy", "status", folder=tmp_path)
     assert "no HAProxy answers" in haproxy.stderr
