@@ -1,4 +1,4 @@
-"""Failures that can occur and be repaired, for the search of every order of events."""
+"""Failures that can occur and be repaired: the events in the orders that `--orders` searches."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
 def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
     """Yield the loss of the metric data of each cluster's alarms.
 
-    Alarms whose balancer is unknown lose their data by region instead.
+    If the balancers of alarms are unknown, all such alarms of a region lose their data together.
     """
     alarms_by_owner: dict[str, set[str]] = {}
     for check in checks:

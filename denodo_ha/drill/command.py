@@ -207,7 +207,7 @@ def _require_one_source(
     """Check that the options name either templates or, with --live, a site.
 
     Raises:
-        UsageError: The options name neither, or both.
+        UsageError: The options name neither templates nor a site, or both.
     """
     problems = []
     if live and paths:
@@ -257,7 +257,7 @@ def _drill_live(
 
 
 def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
-    """Return the live drill, with the cluster names of the templates for its comparison."""
+    """Return the live drill, in which the clusters have the names that the templates give them."""
     # Imported only with --live: the drill of templates must run where boto3 is not installed.
     from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415 - only with --live
 
@@ -265,7 +265,7 @@ def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
-    """Return the drill of the base templates; ignore nodes to drain that are not in the base."""
+    """Return the drill of the `--against` templates; drained nodes that they lack are ignored."""
     base = drill_paths([path])
     names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
     in_base = [name for name in drained if name in names]

@@ -48,7 +48,7 @@ class OutcomeChange:
 
 
 def outcome_changes(base: DrillResult, new: DrillResult) -> tuple[OutcomeChange, ...]:
-    """Return the changes, worse ones first; within a verdict, the most severe outcome first."""
+    """Return the changed outcomes by verdict, worse outcomes first, then by severity."""
     changes = _changes(base, new)
     return tuple(sorted(changes, key=lambda change: _ORDER.index(change.verdict)))
 
@@ -100,10 +100,10 @@ def _of_other_ports(outcome: Outcome, added: set[int]) -> Outcome:
 
 
 def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
-    """Return the worst outcome of the base for failures of the same kind and clusters.
+    """Return the base's worst outcome of failures with the given failure's kind and clusters.
 
     A failure that only the new templates have, such as that of a renamed node, is compared with
-    this outcome.
+    this outcome. None if the base has no such failure.
     """
     same_kind = (
         outcome
@@ -151,7 +151,7 @@ def _recoveries(before: Outcome, after: Outcome) -> str:
 
 
 def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield each kind of loss of ports that is larger in the second outcome, with these ports."""
+    """Yield each loss, such as `unreachable`, with the ports that only the second outcome has."""
     for how, ports_of in (
         ("unreachable", lambda outcome: _without(outcome, 0)),
         ("unreachable for some connections", lambda outcome: _without(outcome, 1)),
@@ -164,9 +164,9 @@ def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
 
 
 def _moves_without_need(before: Outcome, after: Outcome) -> bool:
-    """Return whether DNS fails over in the second outcome, and did not need to.
+    """Return whether DNS fails over in the second outcome although no failover is needed.
 
-    The first outcome shows that a failover is not needed: DNS does not fail over, and the ports are
+    The first outcome shows that no failover is needed: DNS does not fail over, and the ports are
     served again without a repair.
     """
     served = before.recovery is not None and not before.unreachable
@@ -184,7 +184,7 @@ def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
 
 
 def _without(outcome: Outcome, level: int) -> set[int]:
-    """Return the ports of an outcome up to a level of reachability.
+    """Return the ports that an outcome affects, up to a level.
 
     Level 0: unreachable ports. Level 1: also partially reachable ports. Level 2: also ports whose
     reach is unknown.
@@ -206,7 +206,7 @@ def _names(alarms: frozenset[str]) -> str:
 
 
 def raised_alarms(result: DrillResult) -> Mapping[Failure, frozenset[str]]:
-    """Return the names of the alarms that each failure raises, except operators' switches."""
+    """Return the names of the alarms that each failure raises, except alarms of switches."""
     model = result.model
     engine = Engine(model, result.start)
 

@@ -15,7 +15,7 @@ _MINUTE_S = 60
 
 
 def loss_lines(outcome: Outcome, model: Model) -> list[str]:
-    """Return the data that may be lost if the cluster that clients used before does not recover."""
+    """Return the data that may be lost if the cluster used before the failover does not recover."""
     left = {change.before: None for change in outcome.dns_changes if change.before != change.after}
     return [
         line

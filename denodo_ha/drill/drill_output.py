@@ -36,7 +36,7 @@ def print_drill(
     """Print a drill.
 
     Args:
-        form: the format.
+        form: the output format.
         result: the drill.
         verdicts: the verdicts on policies.
         searches: the results of the searches of event orders; None without `--orders`.
@@ -88,7 +88,7 @@ def print_comparison(
     """Print the difference between two drills; results and verdicts are pairs (base, new).
 
     Args:
-        form: the format.
+        form: the output format.
         results: the drills.
         changes: the outcomes that differ.
         verdicts: the verdicts on policies.

@@ -137,8 +137,8 @@ def search_orders(
 def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
     """Combine the searches of one failover name under each set of assumptions.
 
-    The combined result has the numbers of the largest search. For each property that is violated in
-    any search, the result has the shortest sequence of events.
+    The combined result has the numbers (`states`, `depth`) of the search with the most states, and
+    for each property that is violated in any search, the shortest sequence of events.
     """
     stories: dict[str, Story] = {}
     for story in (story for search in searches for story in search.stories):
@@ -245,7 +245,7 @@ class _Search:
         return self.name.records[role].cluster or "elsewhere"
 
     def _events(self, state: State) -> Iterator[tuple[str, State]]:
-        """Yield each event that can happen in a state, with the state before checks react to it."""
+        """Yield each possible event, and the state after it to which no check has reacted yet."""
         for index, breakage in enumerate(self._breakages):
             repaired = index in state.broken
             text = breakage.repaired if repaired else breakage.text
@@ -269,9 +269,9 @@ class _Search:
         return not any(health.has_no_data(alarms[key]) for key in self._switches)
 
     def _put_back(self, state: State) -> tuple[tuple[Key, bool], ...]:
-        """Return the last status of each check, with healthy for the checks of the switch.
+        """Return the last status of each check after operators have put the switch back.
 
-        Operators put the switch back with a datapoint of 0, which makes these checks healthy.
+        They send a datapoint of 0, which makes the checks on the switch's alarms healthy.
         """
         alarms = self._switches
         return tuple(

@@ -168,7 +168,7 @@ class Outcome:
 
     @property
     def takes_redundancy(self) -> bool:
-        """Return whether clients notice the failure, or the next failure may do more harm."""
+        """Return whether clients notice the failure, a node has more load, or a standby fails."""
         changes_clients = self.unreachable or self.partial or self.interrupted or self.moves_site
         standby_lost = any(not change.standby for change in self.dns_changes)
         return bool(

@@ -124,7 +124,8 @@ def _regions(model: Model) -> Iterator[Scenario]:
 def _checks(model: Model) -> Iterator[Scenario]:
     """Yield the scenarios of health checks and alarms.
 
-    In each, one check is unhealthy without a cause, one alarm has no data, or one switch is thrown.
+    In each scenario, one check is unhealthy without a cause, one alarm has no data, or one switch
+    is thrown.
     """
     seen: set[Key] = set()
     for failover_name in model.failover_names:

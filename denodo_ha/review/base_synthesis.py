@@ -30,7 +30,8 @@ COMMAND_TIMEOUT_S: Final = 120
 """Project default: seconds for a command of git, or for `cdk diff` of one stack."""
 
 _GIT_VARIABLES: Final = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
-"""Environment variables that are removed for git: in a git hook, they name the hook's index."""
+"""Environment variables that are removed for git: in a git hook, they name the repository
+and index for which the hook runs."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def synthesised_since(base: str, config: str) -> Iterator[Revisions]:
         config: path or name of the configuration.
 
     Raises:
-        UsageError: There is no clone, or git does not know the revision.
+        UsageError: There is no clone of this project, or git does not know the revision.
         Failed: The base or the working tree cannot be synthesised.
     """
     clone = required_clone()
@@ -83,10 +84,10 @@ def synthesised_since(base: str, config: str) -> Iterator[Revisions]:
 
 
 def required_clone() -> Path:
-    """Return the folder of the clone.
+    """Return the folder of the clone of this project.
 
     Raises:
-        UsageError: The package was installed without a clone.
+        UsageError: The package was installed without a clone of this project.
     """
     clone = clone_folder()
     if clone is None:

@@ -56,7 +56,7 @@ def split_accepted(
     Args:
         findings: all findings.
         accept: the acceptances by name of the finding.
-        today: today's date; an acceptance that ends earlier has no effect.
+        today: today's date; an acceptance that ended before this day has no effect.
     """
     silenced = {
         name for name, acceptance in accept.items() if date.fromisoformat(acceptance.until) >= today

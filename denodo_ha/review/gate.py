@@ -20,7 +20,7 @@ class Gate:
     Attributes:
         categories: the categories of findings.
         cost_limit: the rise of the monthly cost, in percent, above which it is a finding; None if
-            the gate does not name the cost.
+            `--fail-on` does not name the cost.
     """
 
     categories: frozenset[str] = frozenset()
@@ -31,7 +31,7 @@ def parse_gate(fail_on: str | None) -> Gate:
     """Return the gate of a value of `--fail-on`, such as `worse,access,cost:+20%`.
 
     Raises:
-        UsageError: A category or a limit does not exist.
+        UsageError: A category does not exist, or a limit is wrong.
     """
     if fail_on is None:
         return Gate()
@@ -56,6 +56,6 @@ def _error(name: str, colon: str, limit: str) -> str:
 
 
 def _limit(text: str) -> Decimal:
-    """Return a limit in percent; without one, any rise is above the limit."""
+    """Return the limit of a rise in percent; 0 without a limit, so that any rise is above it."""
     match = _LIMIT.fullmatch(text)
     return Decimal(match.group(1)) if match else Decimal(0)

@@ -18,7 +18,7 @@ def stack_differences(
     """Yield the differences of each stack that is added, removed or changed.
 
     Raises:
-        UsageError: The package was installed without a clone.
+        UsageError: The package was installed without a clone of this project.
         Failed: `cdk diff` failed.
     """
     before = {stack.name: stack for stack in base}
@@ -46,7 +46,7 @@ def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:
         return f"Stack {new.name}\n{move}{_size(new)}"
     if old.template == new.template:
         return ""
-    assert old.file is not None  # both were read from cloud assemblies
+    assert old.file is not None  # both stacks were read from cloud assemblies
     assert new.file is not None
     clone = required_clone()
     # Without --exclusively, `cdk diff` would also compare the stacks on which this stack depends

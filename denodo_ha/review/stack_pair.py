@@ -1,4 +1,4 @@
-"""Pairs of a stack before and after a change, which all findings compare."""
+"""Stacks before and after a change: what all findings of a review compare."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +62,7 @@ class StackPair:
 
     @cached_property
     def environment(self) -> str | None:
-        """Name of the environment, None if no resource has its tag."""
+        """Name of the environment, None if no resource has the environment tag."""
         return _first_tag((self.new, self.old), names.ENVIRONMENT_TAG)
 
     def place(self, part: str = "") -> str:
@@ -70,7 +70,7 @@ class StackPair:
         return f"{self.cluster}: {part}" if part else self.cluster
 
     def kept(self, kind: str) -> Iterator[tuple[str, Properties, Properties]]:
-        """Yield id, earlier and new properties of each resource of a type in both revisions."""
+        """Yield id, old and new properties of each resource that has a type in both revisions."""
         for id_, (type_, after) in self.new.items():
             old_type, before = self.old.get(id_, ("", {}))
             if type_ == old_type == kind:

@@ -133,7 +133,10 @@ class AlarmStates:
             yield _harmless(alarm)
 
     def _machine(self, key: str, situation: Situation) -> Iterator[float | None]:
-        """Yield the possible status checks of an instance: 1 if failed, None if stopped, else 0."""
+        """Yield the possible values of the status check of an instance.
+
+        The value is 0 if the instance runs. Otherwise it is 1, or None if the metric has no data.
+        """
         machine = self._model.machines.get(key)
         if machine is None:
             yield 0.0
@@ -208,7 +211,8 @@ class AlarmStates:
     def _detection(self, alarm: Alarm, situation: Situation) -> int:
         """Return the seconds until the load balancer or Route 53 detects the failure.
 
-        The alarm's own periods follow; other metrics show a failure without such a delay.
+        The alarm's own periods are not included. The result is 0 for metrics that show a failure
+        at once.
         """
         if alarm.check is not None:
             timing = DnsTiming(

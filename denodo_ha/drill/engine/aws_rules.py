@@ -243,7 +243,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
-    """Return a check's status: the measured status after its settings "inverted" and "disabled"."""
+    """Return a check's status: the measured status, changed by Inverted and Disabled."""
     return (measured or disabled) != inverted
 
 
@@ -271,7 +271,7 @@ def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
     f"{_RECORD}, Failover",
 )
 def answers(*, primary: bool, secondary: bool) -> Role:
-    """Return the role of the record with which Route 53 answers."""
+    """Return the role of the failover record with which Route 53 answers."""
     return "SECONDARY" if secondary and not primary else "PRIMARY"
 
 
@@ -292,5 +292,5 @@ def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
     DATABASE_FAILOVER_S.source,
 )
 def database_failover(*, multi_az: bool) -> int | None:
-    """Return the seconds until a database answers after its instance failed; None if never."""
+    """Return the seconds until a failed database answers again; None if it has no standby."""
     return DATABASE_FAILOVER_S.high if multi_az else None

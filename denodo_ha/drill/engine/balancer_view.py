@@ -154,7 +154,7 @@ class BalancerView:
     def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
         """The healthy targets that are proxies whose own check of the nodes is known.
 
-        Each item is (target group, target, upstream, check).
+        Each item is (target group, target, the nodes behind the proxy, the proxy's check of them).
         """
         return [
             (key, target.target, upstream, upstream.health_check)
@@ -167,7 +167,7 @@ class BalancerView:
 
     def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:
         """Return the targets to which the balancer's address in a zone may pass connections."""
-        # With cross-zone load balancing, the targets of every zone are the same.
+        # With cross-zone load balancing, the addresses of all zones use the same targets.
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._eligible_targets:
             registered = self.registered[group.key]
@@ -181,7 +181,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return two numbers of targets that a zone's address may use: healthy targets, and all."""
+        """Return how many healthy targets, and how many targets, the address of a zone may use."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)
@@ -189,7 +189,7 @@ class BalancerView:
         return self._counts[key]
 
     def crosses_zones(self, group: TargetGroup) -> bool:
-        """Return whether the addresses of all zones reach a target group's targets."""
+        """Return whether the address in each zone reaches a target group's targets in all zones."""
         return self.balancer.cross_zone if group.cross_zone is None else group.cross_zone
 
     @property
@@ -258,7 +258,7 @@ class BalancerView:
 
     @cached_property
     def serving_nodes(self) -> Mapping[int, int]:
-        """The number of nodes that serve new connections to every service, by port."""
+        """For each service's port: the number of nodes that serve new connections to it."""
         counts: dict[int, int] = {}
         for port in self.ports:
             nodes: set[Key] = set()

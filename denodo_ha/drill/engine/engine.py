@@ -230,12 +230,12 @@ class Engine:
     def with_database_failover(
         self, steps: RecoverySteps, path: ClientPath, situation: Situation
     ) -> RecoverySteps:
-        """Return the given steps, or a simultaneous database failover if this takes longer."""
+        """Return the given steps, or a simultaneous database failover if that takes longer."""
         state = situation.state_of(path.cluster)
         return longest_steps([steps, database_failover(self.model, state, path.ports)])
 
     def steps_within(self, target: Key | None, situation: Situation) -> RecoverySteps:
-        """Return the steps until a balancer uses only working targets; empty for a node's key."""
+        """Return the steps until a balancer uses only working targets; empty without a balancer."""
         if target not in self.model.balancers:
             return ()
         assert target is not None

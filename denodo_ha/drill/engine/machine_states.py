@@ -149,7 +149,7 @@ class MachineStates:
         return [key for key in nodes if key not in self._state.unready_nodes]
 
     def upstream(self, target: Target) -> Upstream | None:
-        """Return the upstream to which a target passes connections on, None for a node."""
+        """Return the nodes to which a proxy passes the connections of a target; None for a node."""
         return self._model.machines[target.machine].upstream(target.port)
 
     def left_out(self, upstream: Upstream) -> frozenset[Key]:

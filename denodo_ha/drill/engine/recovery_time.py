@@ -172,7 +172,7 @@ def targets_unhealthy(
 ) -> RecoverySteps:
     """Return the steps until a target group's check marks its failed targets as unhealthy.
 
-    A running node reports only after a delay that it is not ready.
+    A node that runs and is not ready reports this only after a delay.
     """
     healthy = before.healthy_targets.get(group, frozenset())
     targets = healthy & after.unhealthy_targets.get(group, frozenset())
@@ -183,7 +183,7 @@ def targets_unhealthy(
 def _unhealthy_steps(
     model: Model, after: BalancerView, check: TargetHealthCheck, nodes: Collection[Key]
 ) -> RecoverySteps:
-    """Return the steps until a check marks nodes as unhealthy."""
+    """Return the steps until a target group's check marks the given nodes as unhealthy."""
     step = target_unhealthy(check)
     if not check.requests_readiness:
         return (step,)

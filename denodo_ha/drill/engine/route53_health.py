@@ -44,7 +44,7 @@ class Route53Health:
         return self._views(balancer, self.situation)
 
     def answer(self, name: FailoverName) -> Role:
-        """Return the role of the record with which Route 53 answers."""
+        """Return the role of the failover record with which Route 53 answers."""
         if name.name not in self._answers:
             self._answers[name.name] = aws_rules.answers(
                 primary=self.record(name.primary), secondary=self.record(name.secondary)

@@ -1,4 +1,4 @@
-"""The calls to AWS of the live reading: one list, from which the policy is made.
+"""The calls to AWS of the live reading: one list, from which the IAM policy is made.
 
 Every call goes through `SiteCalls`. A call that is denied, throttled or not answered does not end
 the reading: it is recorded, and the objects that the call reads are unknown.
@@ -33,7 +33,7 @@ class LiveCall:
     Attributes:
         service: the service as boto3 names it.
         operation: the operation as boto3 names it.
-        action: the permission.
+        action: the IAM action that permits the call.
         answer: the key of the list in the answer.
         subject: the objects that are unknown without the answer, as words of a sentence.
         hides: the kinds of objects, as in the drill's model, that are unknown without the answer.
@@ -204,7 +204,7 @@ ADOPT_CALLS: Final[tuple[LiveCall, ...]] = (
 
 
 def read_only_policy(calls: Iterable[LiveCall] = CALLS) -> dict[str, Any]:
-    """Return the IAM policy with which every call is permitted.
+    """Return the IAM policy that permits every call of the live reading.
 
     The policy allows the actions on all resources and without a condition: most actions support
     neither resources nor conditions (AWS, Service Authorization Reference), and a site may be
@@ -255,7 +255,7 @@ class SiteCalls:
         return None if pages is None else [item for page in pages for item in page[call.answer]]
 
     def first_page(self, call: LiveCall, region: str, **arguments: Any) -> list[Any] | None:
-        """Return the items of one page of an answer, None if there is no answer.
+        """Return the items of the first page of an answer, None if there is no answer.
 
         Raises:
             NoCredentials: There are no credentials.
@@ -265,7 +265,7 @@ class SiteCalls:
         return None if page is None else list(page)
 
     def answer(self, call: LiveCall, region: str, **arguments: Any) -> Any:
-        """Return the value of one answer at the call's key, None if there is no answer.
+        """Make a call once; return the value at the key `LiveCall.answer`, None without an answer.
 
         Raises:
             NoCredentials: There are no credentials.
@@ -310,7 +310,7 @@ class SiteCalls:
     def each(
         self, call: LiveCall, keyed: Mapping[Any, tuple[str, Mapping[str, Any]]]
     ) -> dict[Any, list[Any] | None]:
-        """Return the items for each key; each value of `keyed` has region and arguments."""
+        """Make a call for each value (region, arguments) of `keyed`; return the items by key."""
         keys = list(keyed)
 
         def one(key: Any) -> list[Any] | None:
@@ -345,5 +345,5 @@ def batches(values: Iterable[str], size: int) -> list[list[str]]:
 
 
 def concurrently(*reads: Callable[[], Any]) -> list[Any]:
-    """Make several reads at a time, and return their results in order."""
+    """Call the given functions at the same time, and return their results in the given order."""
     return map_concurrently(lambda read: read(), reads)

@@ -27,7 +27,8 @@ from denodo_ha.drill.reading.resource_reader import (
 )
 
 _TAGGED_AT_ONCE: Final = 20
-"""Resources in one call (AWS, Elastic Load Balancing API Reference, DescribeTags)."""
+"""Maximum number of resources in one call (AWS, Elastic Load Balancing API Reference,
+DescribeTags)."""
 _ARNS: Final = frozenset({"TargetGroupArn"})
 _HEALTH: Final = (
     *("HealthCheckEnabled", "HealthCheckProtocol", "HealthCheckPort", "HealthCheckPath"),
@@ -95,10 +96,10 @@ def read_tags(calls: SiteCalls, arns: Iterable[str]) -> dict[str, list[dict[str,
 def read_balancers(
     calls: SiteCalls, listing: BalancerListing, arns: Iterable[str], groups: Iterable[str]
 ) -> FoundBalancers:
-    """Return balancers and their targets' balancers, with listeners, rules and target groups.
+    """Return balancers, and balancers that are their targets, with what belongs to them.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         listing: all balancers and target groups of the regions.
         arns: the balancers.
         groups: further target groups to read, even if no listener forwards to them.
@@ -120,7 +121,7 @@ class _Reader:
         self._health: dict[str, tuple[TargetHealth, ...] | None] = {}
 
     def add(self, balancers: list[str], groups: list[str]) -> list[str]:
-        """Read balancers and target groups; return the balancers that are targets of the groups."""
+        """Read balancers and target groups; return the groups' targets that are balancers."""
         self._balancers |= dict.fromkeys(balancers)
         by_arn = {arn: (region_of(arn), {"LoadBalancerArn": arn}) for arn in balancers}
         self._attributes |= self._calls.each(aws_calls.BALANCER_ATTRIBUTES, by_arn)
@@ -179,7 +180,7 @@ class _Reader:
         ]
 
     def found(self) -> FoundBalancers:
-        """Return the balancers with everything that was read of them."""
+        """Return the balancers with their listeners, rules, target groups and targets."""
         tags = read_tags(self._calls, (*self._balancers, *self._health))
         resources = [
             *(self._balancer(arn, tags) for arn in self._balancers),

@@ -129,7 +129,10 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
 
 
 def _details(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the texts of a change; each port is only in its first text, which is the worst."""
+    """Yield the texts of a change, without texts whose ports are all in earlier texts.
+
+    A text is such as `9999: unreachable`; the worst texts come first.
+    """
     named: set[str] = set()
     for text in texts:
         ports, _, _ = text.partition(": ")
@@ -142,7 +145,10 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the end of a sentence: the differences of the clusters, and of no cluster."""
+    """Return the end of a drift sentence: the differences that may be causes of a change.
+
+    They are those of the failure's clusters, and those that belong to no cluster.
+    """
     of_clusters = [one for one in differences if one.cluster in clusters or not one.cluster]
     causes = list(dict.fromkeys(one.text for one in of_clusters))
     if not causes:
@@ -171,7 +177,8 @@ def _cluster_differences(base: Model, live: Model) -> Iterator[Difference]:
 def _pairs_of_clusters(base: Model, live: Model) -> list[tuple[str, str]]:
     """Return pairs of clusters of both models.
 
-    The clusters of a pair have the same name, else each is the only other cluster in its region.
+    The clusters of a pair have the same name. Of the other clusters, two are a pair if each is the
+    only one of its model in the same region.
     """
     pairs = [(name, name) for name in base.clusters if name in live.clusters]
     rest = [
@@ -266,7 +273,7 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
 
 
 def _request(group: TargetGroup) -> str:
-    """Return protocol, path and port of a check, without the port if it is the targets' own."""
+    """Return protocol, path and port of a target group's check in words."""
     check = group.health_check
     path = f" {check.path}" if check.is_http else ""
     same_port = not check.port or {target.port for target in group.targets} == {check.port}
@@ -361,7 +368,7 @@ def _mappings(
     after: Mapping[str, dict[str, str]],
     subject: Subject,
 ) -> Iterator[Difference]:
-    """Yield the differences between the objects of a kind, compared by name."""
+    """Yield the differences between both models' objects of a kind, compared by name."""
     for name in before.keys() - after.keys():
         yield Difference(cluster, f"{kind} {name} is in the templates and does not exist", subject)
     for name in after.keys() - before.keys():
@@ -377,7 +384,7 @@ def _settings(
     after: Mapping[str, str],
     subject: Subject,
 ) -> Iterator[Difference]:
-    """Yield the differences between the settings of an object."""
+    """Yield the differences between the settings of an object in both models."""
     for setting, value in before.items():
         if after[setting] != value:
             text = f"{name}, {setting}: {after[setting]} (templates: {value})"

@@ -78,7 +78,7 @@ class Surroundings:
     """Resources of the regions, from which entry points are chosen.
 
     Attributes:
-        calls: the calls.
+        calls: the caller of AWS.
         regions: the regions.
         listing: all balancers and target groups.
         addresses: the Elastic IP addresses.
@@ -125,15 +125,15 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
 def _behind_name(
     around: Surroundings, name: str
 ) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
-    """Return the names from the clients' name to the last, and balancers and instances behind it.
+    """Follow a DNS name; return the last names, and the balancers and instances behind them.
 
     A name without a routing policy may lead to another name, such as the CNAME record that switches
     an adopted site. Names behind a routing policy are not followed: the name with the policy, which
     may be the failover, is the one to read.
 
     Raises:
-        UsageError: There is no record, or the records lead to no balancer or instance.
-        AwsError: A call that would find them gave no answer.
+        UsageError: The name has no record, or its records lead to no balancer or instance.
+        AwsError: Nothing was found, and a call gave no answer.
     """
     seen: list[str] = []
     names = [name]
@@ -218,7 +218,7 @@ def _nothing(calls: SiteCalls, message: str) -> UsageError | AwsError:
 
 
 def _named(calls: SiteCalls, listing: BalancerListing, name: str) -> str:
-    """Return the ARN of the balancer with a name, an ARN or a DNS name.
+    """Return the ARN of the balancer that has the given name, ARN or DNS name.
 
     Raises:
         UsageError: No balancer has the name, or several have.

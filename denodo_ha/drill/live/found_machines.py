@@ -124,10 +124,10 @@ def read_machines(
     """Return the instances of entry points, of this project's stacks, and behind balancers.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         points: the entry points.
         balancers: the balancers with their targets.
-        others: Elastic IP addresses and databases.
+        others: other resources found: Elastic IP addresses and databases.
     """
     others = list(others)
     names = {
@@ -149,8 +149,8 @@ def read_machines(
     }
     found = read_instances(calls, missing, addresses)
     wanted = {id_ for of_region in missing.values() for id_ in of_region}
-    # An instance that was found by its private address may be in another network, which uses the
-    # same addresses. Leave out such instances.
+    # Another VPC may use the same private addresses: leave out instances that were found by their
+    # address in a VPC without target groups of the site.
     near = {
         id_: item for id_, item in found.items() if id_ in wanted or item.get("VpcId") in networks
     }
@@ -176,7 +176,7 @@ def read_machines(
 
 
 def _targets(balancers: FoundBalancers) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return the instance ids and the addresses that target groups have, each by region."""
+    """Return the instance ids and the addresses that are targets of target groups, by region."""
     ids: dict[str, list[str]] = {}
     addresses: dict[str, list[str]] = {}
     for arn, health in balancers.health.items():

@@ -25,7 +25,7 @@ class Link:
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """The rule of a composite alarm, which names alarms of its region."""
+    """The rule of a composite alarm, which names other alarms of the same region."""
 
     text: str
 

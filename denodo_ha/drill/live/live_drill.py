@@ -31,7 +31,7 @@ class TargetHealthRow:
     """A row of the report: the health of a target when it was read.
 
     Attributes:
-        cluster: the cluster of the target group's balancer, else the template of the group.
+        cluster: the cluster of the target group's balancer, else the stack or region of the group.
         service: the target group's name.
         target: the node's name, or the target's id.
         port: the target's port.

@@ -14,9 +14,10 @@ from denodo_ha.drill.reading.resource_reader import (
 )
 
 _FILTERED_AT_ONCE: Final = 200
-"""Values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances, Filter.N)."""
+"""Maximum number of values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances,
+Filter.N)."""
 _GROUPS_AT_ONCE: Final = 50
-"""Project default: names of Auto Scaling groups in one call."""
+"""Project default: maximum number of names of Auto Scaling groups in one call."""
 _GONE: Final = frozenset({"terminated", "shutting-down"})
 """States of instances that never come back (AWS, Amazon EC2 User Guide, Instance lifecycle)."""
 GROUP_TAG: Final = "aws:autoscaling:groupName"
@@ -28,7 +29,7 @@ def read_instances(
     """Return instances as the API shows them, by id, each with its `Region`.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         ids: ids by region.
         addresses: public and private addresses by region.
     """
@@ -104,7 +105,7 @@ def read_auto_scaling_groups(
     """Return Auto Scaling groups, and the name of the group of each of their instances.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         names: names by region.
     """
     resources: list[FoundResource] = []

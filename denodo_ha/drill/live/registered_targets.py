@@ -49,7 +49,7 @@ def with_registered_targets(
 
 
 def _of_template(stack: OwnStack, template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the targets that a template registers, by their ids."""
+    """Yield the targets that a target group in a template registers, with their ids as links."""
     for target in map(as_mapping, as_list(template.get("Targets"))):
         id_ = target.get("Id")
         if not isinstance(id_, str):

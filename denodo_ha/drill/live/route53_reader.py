@@ -10,7 +10,7 @@ from denodo_ha.drill.live.found_resource import FoundResource, Link, chosen
 from denodo_ha.drill.reading.resource_reader import HEALTH_CHECK, RECORD_SET
 
 _TAGGED_AT_ONCE: Final = 10
-"""Resources in one call (AWS, Amazon Route 53 API Reference, ListTagsForResources)."""
+"""Maximum number of resources in a call (AWS, Route 53 API Reference, ListTagsForResources)."""
 _ADDRESSING: Final = frozenset({"A", "AAAA", "CNAME"})
 
 
@@ -18,7 +18,7 @@ class Route53Reader:
     """Reader of Route 53, whose answers do not depend on the region.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         region: the region whose client is used.
     """
 
@@ -63,7 +63,7 @@ class Route53Reader:
         return zones[max(zones, key=len)] if zones else []
 
     def checks(self, ids: Iterable[str]) -> list[FoundResource]:
-        """Return health checks with all their children."""
+        """Return health checks with all their child checks."""
         waiting = [*dict.fromkeys(ids)]
         if not waiting:
             return []
@@ -107,7 +107,7 @@ class Route53Reader:
 
 
 def dns_name(name: str) -> str:
-    """Return a name in lower case without a final dot; `*` replaces Route 53's escape of it."""
+    """Return a name in lower case without a final dot; Route 53's escape of `*` becomes `*`."""
     return name.rstrip(".").lower().replace("\\052", "*")
 
 

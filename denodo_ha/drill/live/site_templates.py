@@ -51,16 +51,16 @@ _MERGED: Final = frozenset({INSTANCE, SUBNET, AUTO_SCALING_GROUP, DATABASE, DATA
 """Resource types with properties that the drill reads and only a template has: deployed properties
 are merged into the template's."""
 _NEVER_MISSED: Final = frozenset({DATABASE_SUBNETS, SUBNET, RECORD_SET, ELASTIC_IP})
-"""Resource types of which only the resources are read that balancers, nodes and databases use. A
-resource of these types that was not read may exist."""
+"""Resource types that are read only as far as balancers, nodes and databases use the resources. So
+a resource of these types may exist although it was not read."""
 _LIVE_ONLY: Final = {
     DATABASE: frozenset(
         {"AvailabilityZone", "AutomaticBackupReplicationRegion", "DBClusterIdentifier"}
         | {"SourceDBInstanceIdentifier"}
     )
 }
-"""Properties of merged resources (`_MERGED`) that are not set if the answer does not have them,
-whatever the template says."""
+"""Properties of merged resources (`_MERGED`) that are not set if AWS's answer does not have
+them, whatever the template says."""
 _NAMES: Final = frozenset({"Name", "AlarmName"})
 """Properties with a name, which CloudFormation generates if the template gives none. A generated
 name is not a difference from the template."""
@@ -135,12 +135,16 @@ class SiteTemplates:
         return found[0] if found and (not types or self._found[found[0]].type in types) else None
 
     def _resolved(self, text: str, region: str) -> tuple[Key, str] | None:
-        """Return the key and attribute that a text names, with precedence for the given region."""
+        """Return the key of the resource that a text names, and the attribute that has this text.
+
+        The attribute is empty for `Ref`. Resources of the given region have precedence. None if the
+        text names no resource or several.
+        """
         lower = text.lower()
         matches = self._aliases.get(lower) or self._aliases.get(lower.removeprefix("dualstack."))
         near = [match for match in matches or () if match[0] in ("", region)]
         chosen = near or matches or []
-        # An Elastic IP address is also an address of the instance that has it.
+        # A public address may name an Elastic IP address and its instance: prefer the instance.
         instances = [match for match in chosen if self._found[match[1]].type != ELASTIC_IP]
         chosen = instances or chosen
         if len({key for _, key, _ in chosen}) != 1:
@@ -148,7 +152,7 @@ class SiteTemplates:
         return chosen[0][1:]
 
     def value(self, value: Any, region: str) -> Any:
-        """Return a value in which references replace links."""
+        """Return a value in which references replace links (`Link`)."""
         if isinstance(value, Link):
             resolved = self._resolved(value.text, region)
             return _reference(*resolved) if resolved else value.literal or value.text
@@ -173,7 +177,7 @@ class SiteTemplates:
     def templates(
         self, zones: Mapping[str, str], kept: Mapping[str, frozenset[str]], unread: frozenset[str]
     ) -> tuple[LiveTemplate, ...]:
-        """Return the templates.
+        """Return the templates of the site.
 
         Args:
             zones: the zones of subnets and adopted instances, by id.
@@ -233,7 +237,7 @@ class SiteTemplates:
                     )
 
     def _rest(self, stack: OwnStack, kept: frozenset[str]) -> dict[str, Any]:
-        """Return the resources that are taken from a stack's template, as no call reads them."""
+        """Return the resources that are taken from a stack's template, as no call has read them."""
         rest = {}
         for logical_id, resource in mapping_in(stack.template, "Resources").items():
             type_ = resource.get("Type") if isinstance(resource, Mapping) else None

@@ -7,7 +7,7 @@ from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck
 
 @dataclass(frozen=True)
 class HealthThreshold:
-    """A minimum of healthy targets, by count and by percentage; None is `off`."""
+    """A minimum of healthy targets, as number and as percentage; None if AWS's setting is `off`."""
 
     count: int | None
     percentage: int | None = None

@@ -14,13 +14,14 @@ Key = str
 
 
 MEMBER_MARK: Final = "#"
-"""Character between the group's key and a number in the key of an Auto Scaling group's instance."""
+"""Character in the key of an Auto Scaling group's instance, between the group's key and the number
+of the instance."""
 READINESS_PATH = "/ready/"
 """The path on which a node's host program reports whether a service is ready
 (docs/reference/node.md)."""
 JDBC_READINESS_PATH = f"{READINESS_PATH}jdbc"
-"""The path on which a node reports whether Virtual DataPort is ready: with Denodo 7.0, the program
-also tests the auxiliary port."""
+"""The path on which a node reports whether Virtual DataPort is ready: with Denodo 7.0, the
+host program also tests the auxiliary port."""
 
 
 @dataclass(frozen=True)

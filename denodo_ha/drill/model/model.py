@@ -16,7 +16,7 @@ NodePort = tuple[Key, int]
 
 @dataclass(frozen=True)
 class Cluster:
-    """A stack with a balancer or with nodes.
+    """A stack, or a part of a stack, with a balancer or with nodes.
 
     Attributes:
         name: its name.

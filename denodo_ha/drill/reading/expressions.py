@@ -65,8 +65,8 @@ class Resolver:
 
     Attributes:
         undecided: descriptions of the conditions and unsupported functions that resolved values
-            depend on and whose results are known only after deployment. The caller empties this set
-            before the caller resolves a value.
+            depend on and whose results are known only after deployment. The caller must empty this
+            set before it resolves a value.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Resolver:
         return resolved if isinstance(resolved, dict) else {}
 
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
-        """Return whether a resource's condition creates it; True if the condition is unknown."""
+        """Return whether a resource's condition creates the resource; True if it is unknown."""
         condition = resource.get("Condition")
         if not isinstance(condition, str):
             return True
@@ -276,7 +276,8 @@ class Resolver:
     def _holds(self, stack: SynthesisedStack, name: str, depth: int, level: int = 0) -> bool | None:
         """Return whether a named condition of a stack holds, None if known only after deployment.
 
-        For a condition that depends on itself, None is returned, and callers note it as undecided.
+        The result is also None for a condition that depends on itself. Callers note conditions with
+        this result as undecided.
         """
         conditions = as_mapping(stack.template.get("Conditions"))
         path = f"Conditions.{name}"
@@ -315,8 +316,8 @@ class Resolver:
         name = str(argument)
         if self._exports is None:
             self._exports = {}
-            # Detect circular references separately from those of the caller while the names of
-            # exports are resolved.
+            # Resolve the names of exports as if no expression were being resolved: what the caller
+            # resolves must not count as part of a circular reference.
             followed, self._followed = self._followed, set()
             for stack in self._stacks.values():
                 for output in as_mapping(stack.template.get("Outputs")).values():

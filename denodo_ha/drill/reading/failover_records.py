@@ -23,7 +23,7 @@ def read_failover_names(
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
 ) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
-    """Return the names with both failover records, and the only role of the other names.
+    """Return the names with both failover records, and the role of each name with only one record.
 
     Args:
         reader: the resources.
@@ -106,9 +106,9 @@ def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Recor
 
 
 def _label(key: _RecordKey, pairs: Iterable[_RecordKey]) -> str:
-    """Return a failover name's label.
+    """Return the text that stands for a pair of records in the drill: its DNS name.
 
-    If several pairs of records have the name, the label contains record type and hosted zone.
+    If several pairs have this name, the text also has the record type or hosted zone.
     """
     same_name = [other for other in pairs if other.name == key.name]
     types = {other.type for other in same_name}

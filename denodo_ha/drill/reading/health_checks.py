@@ -136,7 +136,10 @@ class HealthCheckReader:
         return None
 
     def _proxy(self, dimensions: Mapping[str, object]) -> tuple[Key | None, int]:
-        """Return the inner balancer (a target itself) in dimensions, and its nodes' port."""
+        """Return the inner balancer in an alarm's dimensions, and the port of its targets.
+
+        An inner balancer is a target of another balancer. Without one, return None and 0.
+        """
         balancer = self._reader.referenced(dimensions.get("LoadBalancer"), LOAD_BALANCER)
         group = self._reader.referenced(dimensions.get("TargetGroup"), TARGET_GROUP)
         if balancer is None or group is None or balancer.key in self._balancers:

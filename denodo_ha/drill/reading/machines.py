@@ -116,8 +116,8 @@ class MachineReader:
     def _readiness_delay(self, instance: Resource) -> int:
         """Return the longest seconds until a node reports that it is not ready.
 
-        They are the sum of the delays in this project's metadata of the node or, without it, of the
-        template.
+        The seconds are the sum of the delays in this project's metadata of the node, else in that
+        of the template.
         """
         of_stack = self._reader.own_metadata(instance.stack).get(DELAYS_METADATA)
         delays = as_mapping(instance.own_metadata.get(DELAYS_METADATA, of_stack))
@@ -163,8 +163,8 @@ class MachineReader:
         tag = group.tags.get(NODE_TAG)
         key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
         if tag is not None and self.machines[key].name == str(id_):
-            # The machine was first found in a target group with several targets, from which its
-            # name is not known. This target group knows the name.
+            # The machine was first found in a target group with several targets, which does not
+            # show its name. The tag of this target group names the node.
             self.machines[key] = replace(self.machines[key], name=tag)
         return [key]
 

@@ -23,7 +23,7 @@ and OR."""
 _MOST_SETS: Final = 4096
 _MOST_PARENTHESES: Final = 200
 """Project limits: the drill ignores composite alarms whose rules have more combinations of alarms,
-or more nested parentheses."""
+or more parentheses."""
 _FAILOVER_EVENTS: Final = frozenset({"availability", "failover", "failure"})
 
 
@@ -56,9 +56,9 @@ _Sets = set[frozenset[Key]]
 
 
 def _any_of(tokens: list[str]) -> _Sets | None:
-    """Remove terms joined by OR from the tokens, and return their sets; AND binds more tightly.
+    """Remove terms joined by OR from the tokens, and return their sets of alarms.
 
-    None means that the tokens are not a supported rule.
+    AND binds more tightly than OR. None means that the tokens are not a supported rule.
     """
     sets = _all_of(tokens)
     while sets is not None and tokens[:1] == ["OR"]:

@@ -35,7 +35,7 @@ RECORD_SET_GROUP = "AWS::Route53::RecordSetGroup"
 
 UNREAD_METADATA: Final = "Unread"
 """Key of this project's metadata on a target group of a live site: a call that reads the group's
-targets gave no answer, so the group may have others."""
+targets gave no answer, so the group may have more targets."""
 
 _SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
     LOAD_BALANCER: ("balancer", "address"),
@@ -192,7 +192,7 @@ class ResourceReader:
         return properties
 
     def _open_values(self, name: str, value: object) -> Iterator[str]:
-        """Yield a text on each number or string in a value that the drill needs and cannot know."""
+        """Yield a text on each unknown number or string in a property that the drill needs."""
         if isinstance(value, dict):
             # The drill reads only some attributes: ignore the values of others, such as a bucket
             # for logs.

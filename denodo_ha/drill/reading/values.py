@@ -34,7 +34,7 @@ def unknown(name: str) -> str:
 
 
 def _select(argument: Any) -> Any:
-    """Return an item of a list; for an unknown list, a text for the unknown item of this index."""
+    """Return the result of `Fn::Select`; for an unknown list, a reference to the list's item."""
     index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
     if isinstance(items, str) and (found := references(items)):
         stack, id_, attribute = found[0]

@@ -56,7 +56,7 @@ class SecurityGroupRule:
         return network is not None and network.prefixlen == 0
 
     def covers(self, other: "SecurityGroupRule") -> bool:
-        """Return whether this rule allows all that the other rule allows."""
+        """Return whether this rule allows all connections that another rule allows."""
         return (
             self.group == other.group
             and self.protocol in {"-1", other.protocol}
@@ -118,7 +118,7 @@ def _added_rules(pair: StackPair, direction: str) -> list[SecurityGroupRule]:
     """Return the rules after the change that no rule before the change covers.
 
     A rule whose peer is another security group of the stack is left out: it allows only resources
-    of the stack, and the rules of the other group decide who reaches these.
+    of the stack, and the rules of the other group decide which clients reach these resources.
     """
     before = _rules(pair.old, direction)
     return [
@@ -144,7 +144,7 @@ def _rules(resources: Resources, direction: str) -> list[SecurityGroupRule]:
 def _parsed(
     resources: Resources, group: str, direction: str, entry: Any
 ) -> Iterable[SecurityGroupRule]:
-    """Yield the rule of an entry, unless its peer is a security group of the same stack."""
+    """Yield the rule that properties describe, unless its peer is a security group of the stack."""
     if not isinstance(entry, dict):
         return
     peer = next((entry[key] for key in _SOURCES[direction] if key in entry), None)

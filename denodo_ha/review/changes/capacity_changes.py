@@ -74,7 +74,7 @@ def _removed(pair: StackPair) -> Iterator[Finding]:
 
 
 def _nodes(resources: Resources) -> dict[str, Properties]:
-    """Return the properties of the instances of nodes by node."""
+    """Return the properties of each node's instance."""
     return {
         node: properties
         for properties in of_type(resources, _INSTANCE).values()
@@ -83,7 +83,7 @@ def _nodes(resources: Resources) -> dict[str, Properties]:
 
 
 def _existing_instances(resources: Resources) -> set[str]:
-    """Return the ids of the targets that the stack does not create."""
+    """Return the ids of the target groups' instances that the stack does not create."""
     groups = of_type(resources, TARGET_GROUP).values()
     targets = [target for group in groups for target in group.get("Targets") or ()]
     ids = [target.get("Id") for target in targets if isinstance(target, Mapping)]
@@ -143,7 +143,7 @@ def _smaller_databases(pair: StackPair) -> Iterator[Finding]:
         if None in sizes:
             text = f"instance class {old} -> {new}: {_COMPARE}"
             yield finding("instance-type-unknown", pair.place("database"), text)
-        elif sizes[1] < sizes[0]:  # type: ignore[operator] # neither is None
+        elif sizes[1] < sizes[0]:  # type: ignore[operator] # neither size is None
             text = f"instance class {old} -> {new}"
             yield finding("database-smaller", pair.place("database"), text)
         elif _family(old) != _family(new):
@@ -156,7 +156,7 @@ def _family(class_: str) -> str:
 
 
 def _size(class_: str) -> int | None:
-    """Return a rank of an instance class by its size; None if the size is not known."""
+    """Return a number that is higher for a larger instance class; None if the size is not known."""
     size = class_.rpartition(".")[2]
     if size in _SIZES:
         return _SIZES.index(size)
@@ -165,7 +165,7 @@ def _size(class_: str) -> int | None:
 
 
 def _smaller_reservations(pair: StackPair) -> Iterator[Finding]:
-    """Yield zones with fewer reserved places for instances of a platform and tenancy."""
+    """Yield zones that have fewer reserved places for a platform and tenancy than before."""
     before, after = _reserved_places(pair.old), _reserved_places(pair.new)
     for key in sorted(before):
         if after.get(key, 0) < before[key]:
@@ -177,7 +177,7 @@ def _smaller_reservations(pair: StackPair) -> Iterator[Finding]:
 
 
 def _reserved_places(resources: Resources) -> dict[tuple[str, str], int]:
-    """Return the reserved places by zone and kind: instances must match platform and tenancy."""
+    """Return the reserved places by zone and by kind, which is the platform and the tenancy."""
     places: dict[tuple[str, str], int] = {}
     for item in of_type(resources, "AWS::EC2::CapacityReservation").values():
         kind = f"{text_of(item.get('InstancePlatform', ''))} ({item.get('Tenancy', 'default')})"

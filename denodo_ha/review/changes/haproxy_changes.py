@@ -102,7 +102,7 @@ def _desired_states(pair: StackPair, before: Properties, after: Properties) -> I
 
 
 def _drop_in(state: Mapping[str, Any]) -> str:
-    """Return the systemd drop-in of HAProxy's desired state; empty for another parameter."""
+    """Return the systemd drop-in in HAProxy's desired state; empty for any other desired state."""
     drop_in = state.get("drop_in")
     return drop_in if isinstance(drop_in, str) else ""
 

@@ -50,7 +50,7 @@ class Names:
         return Names(tuple(pattern.lower() for pattern in self.patterns), self.is_excluded)
 
     def covers(self, other: "Names") -> bool:
-        """Return whether these patterns include all names that the other patterns mean."""
+        """Return whether these patterns include all names that the patterns of `other` include."""
         if self == other or (self.patterns == ("*",) and not self.is_excluded):
             return True
         match self.is_excluded, other.is_excluded:
@@ -59,8 +59,8 @@ class Names:
             case True, True:
                 return all(_is_matched(name, other.patterns) for name in self.patterns)
             case True, False:
-                # If a pattern overlaps with an excluded pattern, the statement does not allow all
-                # of the former.
+                # `self` excludes its patterns, so it does not include all names of a pattern that
+                # overlaps with an excluded pattern.
                 return not any(
                     _is_matched(name, self.patterns) or _is_matched(excluded, (name,))
                     for name in other.patterns

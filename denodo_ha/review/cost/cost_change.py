@@ -23,7 +23,7 @@ class SumChange:
     """A monthly sum before and after a change.
 
     Attributes:
-        scope: cluster or stack; empty for the environment.
+        scope: cluster or stack; empty for the sum of the whole environment.
         before: the sum before.
         after: the sum after.
         is_known: True if the same resources have unknown prices before and after, so that the known
@@ -83,7 +83,7 @@ class CostChange:
 
     @cached_property
     def total(self) -> SumChange:
-        """The sum of the environment."""
+        """The monthly sum of the environment before and after."""
         return _sum_change("", self.before, self.after)
 
     @cached_property

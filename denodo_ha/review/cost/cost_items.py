@@ -33,7 +33,8 @@ _BASELINE_MIBPS: Final = 125
 """Throughput of a gp3 volume, in MiB/s, that is not charged in addition (AWS, Amazon EBS User
 Guide, General Purpose SSD volumes)."""
 _HIGH_RESOLUTION_S: Final = 60
-"""Alarms with a shorter period are high-resolution alarms (AWS, Amazon CloudWatch User Guide)."""
+"""Seconds: alarms with a shorter period are high-resolution alarms (AWS, Amazon CloudWatch User
+Guide)."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _balancer(region: str, properties: Properties, _resources: Resources) -> Ite
     yield _priced(region, f"{str(kind).capitalize()} Load Balancer", f"elb {kind}")
     yield _by_use("load balancers' capacity units", "per LCU-hour, by connections and traffic")
     mappings = _list(properties, "SubnetMappings")
-    # Do not count addresses that the same template creates: they are counted as `AWS::EC2::EIP`.
+    # Do not count addresses that this template creates: they are counted as `AWS::EC2::EIP`.
     own = [
         entry
         for entry in mappings

@@ -12,7 +12,7 @@ COLUMNS: Final = ("Item", "Amount", "USD each", "USD a month")
 
 
 def cells(line: CostLine) -> tuple[str, str, str, str]:
-    """Return the cells of a line in the table."""
+    """Return the cells of a line of the cost, in the order of `COLUMNS`."""
     if line.is_by_use:
         return line.item.name, "", "by use", line.item.note
     amount = f"{line.item.amount:,}"

@@ -1,4 +1,4 @@
-"""Monthly cost of stacks at list prices: lines by cluster and item, sums, and their change."""
+"""Monthly cost of stacks at list prices: lines by cluster and item, and their sums."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class ScopeCost:
 
     @cached_property
     def month(self) -> MonthlySum:
-        """The monthly sum."""
+        """The monthly sum of the cluster or stack."""
         return _sum(self.lines)
 
 
@@ -99,12 +99,12 @@ class MonthlyCost:
 
     @cached_property
     def lines(self) -> tuple[CostLine, ...]:
-        """All lines."""
+        """The lines of all scopes."""
         return tuple(line for scope in self.scopes for line in scope.lines)
 
     @cached_property
     def month(self) -> MonthlySum:
-        """The monthly sum."""
+        """The monthly sum of the environment."""
         return _sum(self.lines)
 
     @cached_property

@@ -97,7 +97,7 @@ class _NoRedirect(HTTPRedirectHandler):
     """Handler that refuses redirects: AWS's server sends none, and a redirect could leave TLS."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
-        """Return no request, so that the answer becomes an error."""
+        """Return no request, so that the redirect becomes an error."""
 
 
 class _Limited:

@@ -113,7 +113,7 @@ def read_prices(file: Path) -> Prices:
 def updated_file(
     file: Path, sources: Iterable[tuple[Source, Mapping[str, Mapping[str, str]]]]
 ) -> None:
-    """Put the prices of some sources into a price file, and remove sources of the same titles.
+    """Write prices to a price file, in place of the prices of sources with the same titles.
 
     The file is read first, and replaced as a whole when its new content is complete.
 

@@ -112,7 +112,7 @@ _DIFFERENCE: Final = re.compile(r"^[\s│├└─]*(\[[-+~]\])")
 
 
 def html_page(page: Page, drawing: str) -> str:
-    """Return the page.
+    """Return the page of a review as HTML.
 
     Args:
         page: the page.
@@ -128,7 +128,7 @@ def html_page(page: Page, drawing: str) -> str:
     document = _PAGE.format(
         policy=_POLICY,
         title=_text(f"{title}: {page.verdict.text.partition(':')[0]}"),
-        style=Markup(Path(__file__).with_name("html_page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        style=Markup(Path(__file__).with_name("html_page.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
         environment=_text(title),
         revisions=_text(page.revisions),
         contents=_lines(contents),

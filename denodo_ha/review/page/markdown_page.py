@@ -40,7 +40,7 @@ def _whole() -> str:
 
 
 def markdown_page(page: Page) -> str:
-    """Return the page; a section that is too long is cut, with a remark at the cut."""
+    """Return the page in Markdown; a section that is too long is cut, with a remark at the cut."""
     name = re.sub(r"[^A-Za-z0-9._-]+|--+", "-", page.environment)
     verdict = _cut_line(_verdict(page.verdict), _VERDICT)
     head = f"<!-- denodo-ha review: {name} -->\n{verdict}\n\n{_text(page.revisions)}\n"
@@ -75,7 +75,7 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _section(section: Section, most: int) -> str:
-    """Return a section of a maximum number of characters."""
+    """Return a section, cut to a maximum number of characters."""
     text = f"\n## {section.title}\n"
     lengths = [len(_block(block, sys.maxsize)) for block in section.blocks]
     shares = fair_shares(lengths, most - len(text))
@@ -84,7 +84,7 @@ def _section(section: Section, most: int) -> str:
 
 
 def _block(block: Block, most: int) -> str:
-    """Return a block, with an empty line before it, of a maximum number of characters."""
+    """Return a block after an empty line, cut to a maximum number of characters."""
     match block:
         case Paragraph():
             text = _text(block.text)

@@ -83,8 +83,8 @@ class Verdict:
 
     Attributes:
         text: the verdict.
-        is_clear: True if there is no finding that the configuration does not accept.
-        names: each finding with its places.
+        is_clear: True if the configuration accepts all findings, or if there is none.
+        names: each finding that is not accepted, with its places.
         accepted: each accepted finding with its places.
     """
 

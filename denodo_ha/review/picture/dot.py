@@ -1,8 +1,8 @@
 """A picture as a Graphviz document. Texts come from templates, so all of them are escaped.
 
 A mark is shown by a word as well as by a colour, for readers who do not see colours and for
-black-and-white prints. `class` becomes a class of the SVG element, which style
-sheets use.
+black-and-white prints. The attribute `class` of a box or edge becomes a class of its SVG element,
+for style sheets.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ class Box:
 
     Attributes:
         id: its id, the same in pictures of other revisions.
-        kind: its kind.
+        kind: its kind, such as `node`, `balancer` or `database`.
         title: its first line.
         lines: its further lines.
         area: id of the area around it; empty for none.

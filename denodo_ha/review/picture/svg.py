@@ -61,7 +61,7 @@ def svg(picture: Picture, title: str) -> str:
         title: the text that screen readers announce first.
 
     Raises:
-        UsageError: the package was installed without a clone.
+        UsageError: There is no clone of this project, or Graphviz is not installed in it.
         Failed: Graphviz failed.
     """
     clone = clone_folder()

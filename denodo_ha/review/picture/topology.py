@@ -178,7 +178,7 @@ class _Drawing:
         return Box(machine.key, "node", machine.name, tuple(self._own_ports(machine)), area)
 
     def _own_ports(self, machine: Machine) -> Iterator[str]:
-        """Yield the ports that lead to this node alone."""
+        """Yield the ports of a cluster that lead to the given node alone."""
         cluster = self._model.clusters[machine.cluster]
         if not cluster.balancers and cluster.ports:
             yield ", ".join(map(str, cluster.ports))

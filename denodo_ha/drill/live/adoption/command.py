@@ -46,8 +46,8 @@ _NEEDED: Final = frozenset(
         *(aws_calls.STACKS, aws_calls.STACK_RESOURCES),
     )
 )
-"""Permissions that an adoption cannot do without: nodes, ports or the owner of a load balancer
-would be unknown."""
+"""Permissions that `adopt` needs: without them, nodes, ports or the owner of a load balancer would
+be unknown."""
 
 
 @limited(TimeLimit(2 * READ_S, then="the time of cdk synth"))
@@ -133,12 +133,12 @@ def adopt(
 
 @dataclass(frozen=True)
 class Adoption:
-    """The files of an adoption.
+    """The files that `adopt` writes.
 
     Attributes:
         name: name of the environment.
         folder: folder of the files.
-        choice: the configuration, as for the option -c.
+        choice: name or path of the configuration, as for the option -c.
     """
 
     name: str
@@ -147,18 +147,18 @@ class Adoption:
 
     @property
     def file(self) -> Path:
-        """The configuration file."""
+        """The path of the configuration file."""
         return self.folder / f"{self.name}.yaml"
 
     def mapping(self, cluster: str) -> Path:
-        """Return the resource mapping file of a cluster."""
+        """Return the path of a cluster's resource mapping file, which an import reads."""
         return self.folder / f"{self.name}.{cluster}.import.json"
 
 
 def _checked_arguments(
     name: str | None, regions: list[str] | None, to: Path | None, sites: list[str | None]
 ) -> Adoption:
-    """Return the files of the adoption.
+    """Check the arguments of `adopt`; return which files it writes.
 
     Raises:
         UsageError: An argument is missing or wrong; the message has all errors.
@@ -186,7 +186,7 @@ def _checked_arguments(
 
 
 def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
-    """Return the site that a locator names.
+    """Return the site to adopt, which a locator names.
 
     Raises:
         AwsError: A part without which no configuration can be written could not be read.
@@ -217,7 +217,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
 
 
 def _grouped(resources: Iterable[LiveResource]) -> dict[str, list[LiveResource]]:
-    """Return resources by region."""
+    """Return the given resources by region."""
     grouped: dict[str, list[LiveResource]] = {}
     for resource in resources:
         grouped.setdefault(resource.region, []).append(resource)
@@ -237,7 +237,7 @@ def synthesise(cdk: Cdk, file: Path) -> tuple[SynthesisedStack, ...]:
 
 
 class _Files:
-    """Writer of the command's files, which replaces no existing file."""
+    """Writer of the files of `adopt`; an existing file is not replaced."""
 
     def __init__(self, adoption: Adoption) -> None:
         self._adoption = adoption
@@ -278,7 +278,7 @@ class _Files:
         """Write the resource mapping file of each cluster that can be taken over.
 
         Raises:
-            UsageError: A file exists and has other resources.
+            UsageError: A mapping file exists and has other resources.
         """
         for takeover in planned:
             if takeover.is_done or takeover.refusals:

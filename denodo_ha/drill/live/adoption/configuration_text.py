@@ -47,7 +47,7 @@ def configuration_text(name: str, site: FoundSite) -> str:
 
 
 def denodo_version(site: FoundSite) -> str:
-    """Return the version that the ports suggest: only 7.0 has auxiliary ports."""
+    """Return the Denodo version that the ports suggest: only 7.0 has auxiliary ports."""
     return "7.0" if any(cluster.auxiliary for cluster in site.clusters) else "8.0"
 
 
@@ -136,7 +136,10 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
 
 
 def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
-    """Return the VPC's network that contains all nodes, else its first; empty without a network."""
+    """Return the VPC's network that contains all nodes, else its first network.
+
+    A VPC may have several networks. The result is empty if `networks` is empty.
+    """
     networks = list(networks)
     addresses = [IPv4Address(node.address) for node in cluster.nodes.values() if node.address]
     containing = (
@@ -180,7 +183,7 @@ def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> li
             continue
         peer = as_mapping(rule.get("ReferencedGroupInfo")).get("GroupId")
         source = rule.get("CidrIpv4") or rule.get("PrefixListId") or peer
-        # The nodes themselves are not clients.
+        # Leave out the given security groups themselves: their members are not clients.
         if source and source not in groups:
             sources[str(source)] = None
     return sorted(sources)
@@ -218,7 +221,7 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
 
 
 def _detection(times: Mapping[str, int]) -> int:
-    """Return the seconds until checks with these times take a lost node out of service."""
+    """Return the seconds until checks with the given times take a lost node out of service."""
     values = {key: times.get(key, default) for key, (_, default) in TIMES.items()}
     return values["interval"] * values["unhealthy"] + values["timeout"]
 
@@ -228,7 +231,7 @@ class NewRecord:
     """The failover record that the stacks create.
 
     Attributes:
-        label: its name without the name of the zone.
+        label: its name without the name of the hosted zone.
         name: its whole name.
     """
 

@@ -48,7 +48,7 @@ class LiveResource:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags."""
+        """The tags of the resource."""
         return {
             str(tag.get("Key")): str(tag.get("Value"))
             for tag in as_list(self.properties.get("Tags"))

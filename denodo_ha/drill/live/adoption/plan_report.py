@@ -54,7 +54,7 @@ def json_report(
     """Return the plan for programs.
 
     Args:
-        files: the files, and what was done with each.
+        files: the files of `adopt`, and for each: written, or not changed.
         site: the site.
         takeovers: the takeover of each cluster.
         ways: the ways forward for the site.

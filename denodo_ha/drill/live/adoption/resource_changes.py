@@ -22,10 +22,10 @@ _CHECKS: Final[Mapping[str, str]] = {
     "HealthyThresholdCount": "--healthy-threshold-count",
     "UnhealthyThresholdCount": "--unhealthy-threshold-count",
 }
-"""Settings of a health check, and the options of `aws elbv2 modify-target-group`."""
+"""Settings of a health check, each with its option of `aws elbv2 modify-target-group`."""
 
 _TAGGED_AT_ONCE: Final = 20
-"""Resources in one call (AWS, Elastic Load Balancing API Reference, AddTags)."""
+"""Maximum number of resources in one call (AWS, Elastic Load Balancing API Reference, AddTags)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def balancer_changes(
 
     Args:
         balancer: the load balancer.
-        declared: the properties of the template.
+        declared: the load balancer's properties in the template.
         subnets: the load balancer's present subnet in each zone.
     """
     where = f"--region {balancer.region} --load-balancer-arn {balancer.id}"
@@ -97,9 +97,9 @@ def target_group_changes(port: FoundPort, declared: Mapping[str, Any]) -> Iterat
 
 
 def _is_same_check(name: str, value: object, port: FoundPort, declared: Mapping[str, Any]) -> bool:
-    """Return whether a setting of a check is the same.
+    """Return whether a setting of a health check is the same in AWS and in the template.
 
-    The value `traffic-port` is the same as the number of the target's port.
+    In AWS, the value `traffic-port` stands for the number of the target's port.
     """
     if name == "HealthCheckPort" and value == "traffic-port":
         value = port.target_port

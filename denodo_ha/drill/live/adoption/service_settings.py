@@ -19,11 +19,11 @@ TIMES: Final[Mapping[str, tuple[str, int]]] = {
     "healthy": ("HealthyThresholdCount", HEALTH_THRESHOLD_DEFAULT),
     "unhealthy": ("UnhealthyThresholdCount", HEALTH_THRESHOLD_DEFAULT),
 }
-"""Keys of a check's times: the property of a target group, and this project's default."""
+"""For each time of a health check: the property of a target group, and this project's default."""
 
 
 def services_of(site: FoundSite) -> dict[str, dict[str, FoundPort]]:
-    """Return the port of each service in each cluster that has it."""
+    """Return, for each service, its port in each cluster that has the service."""
     services: dict[str, dict[str, FoundPort]] = {}
     for cluster in site.clusters:
         for service, port in cluster.services.items():
@@ -68,7 +68,7 @@ def _listener_idle(port: FoundPort) -> str:
 
 
 def _all(ports: Mapping[str, FoundPort], attribute: str, value: str) -> bool:
-    """Return whether every target group has a value of an attribute."""
+    """Return whether an attribute has the given value in the target groups of all given ports."""
     return all(
         port.group is not None and (port.group.attributes or {}).get(attribute) == value
         for port in ports.values()
@@ -81,7 +81,10 @@ def _certificate(port: FoundPort) -> str | None:
 
 
 def _service_health(ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str, Any]:
-    """Return the settings of a service's check that differ from those of its load balancers."""
+    """Return the settings of a service's check that differ from those of its load balancers.
+
+    The result is empty if the settings are not the same in all clusters.
+    """
     checks = []
     for cluster in site.clusters:
         port = ports.get(cluster.name)
@@ -94,7 +97,7 @@ def _service_health(ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str
 
 
 def _check_target(port: FoundPort) -> dict[str, Any]:
-    """Return protocol, port and path of a check, without those that have their default value."""
+    """Return protocol, port and path of a port's health check, without default values."""
     properties = port.group.properties if port.group else {}
     protocol = str(properties.get("HealthCheckProtocol", "TCP")).lower()
     target: dict[str, Any] = {}

@@ -42,7 +42,7 @@ _SERVICES: Final[Mapping[int, str]] = {
     SCHEDULER_PORT: "scheduler",
     **dict.fromkeys(NODE_TLS_PORTS, "web-tls"),
 }
-"""Names of services by their port on the nodes."""
+"""The name of the service for each port on the nodes."""
 _AUXILIARY_ENDINGS: Final = (JMX_REGISTRY_PORT, JMX_FACTORY_PORT)
 """Ports that Denodo 7.0 uses as auxiliary port; further nodes often use them with one more digit in
 front, such as 19997 instead of 9997.
@@ -55,7 +55,7 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
     """Return the Network Load Balancers of a site.
 
     Raises:
-        UsageError: The site has none.
+        UsageError: The site has no Network Load Balancer.
     """
     every = resources.of_type(LOAD_BALANCER)
     balancers = [item for item in every if item.properties.get("Type") == "network"]
@@ -138,7 +138,10 @@ def _balancer_of(record: LiveResource, resources: SiteResources) -> LiveResource
 
 
 def cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:
-    """Return the name of each cluster: by its role, else `main`, else by its region."""
+    """Return the name of each cluster: by its failover role, else `main`.
+
+    Several clusters without roles are named after their regions.
+    """
     if roles:
         return {item.id: _ROLES[roles[item.id]] for item in balancers}
     if len(balancers) == 1:

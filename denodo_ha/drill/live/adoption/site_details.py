@@ -1,7 +1,8 @@
 """Site details: data of a site that an adoption needs in addition to the drill's.
 
-They are security groups and their rules, the networks of VPCs, attributes and tags of listeners,
-addresses of instances, and the records as Route 53 has them. A few calls for each region read them.
+The details are security groups and their rules, the networks of VPCs, attributes and tags of
+listeners, addresses of instances, and the records as Route 53 has them. A few calls for each region
+read the details.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +14,11 @@ from denodo_ha.drill.live.aws_calls import SiteCalls, batches
 from denodo_ha.drill.live.live_site import UnreadPart
 
 _TAGGED_AT_ONCE: Final = 20
-"""Resources in one call (AWS, Elastic Load Balancing API Reference, DescribeTags)."""
+"""Maximum number of resources in one call (AWS, Elastic Load Balancing API Reference,
+DescribeTags)."""
 _FILTERED_AT_ONCE: Final = 200
-"""Values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances, Filter.N)."""
+"""Maximum number of values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances,
+Filter.N)."""
 
 _STACK_TAG: Final = "aws:cloudformation:stack-name"
 """Tag that CloudFormation sets (AWS CloudFormation User Guide, Resource tag)."""
@@ -73,10 +76,10 @@ class DetailIds:
 
 
 def read_details(calls: SiteCalls, ids: DetailIds, region: str) -> SiteDetails:
-    """Return the results of the calls; a call that failed is named in `unread`.
+    """Return the details of a site; a call that failed is named in `SiteDetails.unread`.
 
     Args:
-        calls: the calls.
+        calls: the caller of AWS.
         ids: ids of the resources to read.
         region: the region in which the calls to Route 53 are made, whose answer does not depend on
             the region.
@@ -148,7 +151,7 @@ def _read(
     ids: Mapping[str, Sequence[str]],
     argument: str,
 ) -> list[Any]:
-    """Return the items of a call that takes a list of ids, of every region."""
+    """Return the items that a call returns for the given ids of all regions."""
     keyed = {
         (region, number): (region, {argument: batch})
         for region, of_region in ids.items()
@@ -196,7 +199,10 @@ def _health_checkers(
 
 
 def _checkers(region: str) -> str:
-    """Return the name of a prefix list (AWS, Amazon VPC User Guide, AWS-managed prefix lists)."""
+    """Return the name of the health checkers' prefix list in a region.
+
+    Source: AWS, Amazon VPC User Guide, AWS-managed prefix lists.
+    """
     return f"com.amazonaws.{region}.route53-healthchecks"
 
 
@@ -222,10 +228,7 @@ def _map(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
-    """Return the record sets of a name with all fields.
-
-    A change of a record set must repeat all its fields.
-    """
+    """Return the record sets of a name with all fields: a change of a record set repeats them."""
     if not zone:
         return []
     page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)

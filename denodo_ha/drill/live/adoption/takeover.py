@@ -149,7 +149,7 @@ class _Comparison:
         self._remarks: list[str] = []
 
     def takeover(self, environment: str) -> Takeover:
-        """Return the result."""
+        """Return the takeover: the result of the comparison."""
         name = self._stack.name.removeprefix(f"{environment}-")
         balancer = self._cluster.balancer
         if balancer.is_own:

@@ -58,7 +58,7 @@ class Way:
 
     Attributes:
         name: its name.
-        summary: what it means.
+        summary: what the way means for the site.
         steps: the steps; none if the way is refused.
         refusals: why the way is refused.
         remarks: sentences on resources that remain unchanged, or that a new load balancer lacks.
@@ -77,7 +77,7 @@ class Names:
 
     Attributes:
         environment: name of the environment.
-        choice: its configuration, as for the option -c.
+        choice: name or path of its configuration, as for the option -c.
         locator: options that name the site, such as `--record denodo.example.com`.
         mappings: the resource mapping file of each cluster.
     """
@@ -89,7 +89,7 @@ class Names:
 
 
 def ways_forward(site: FoundSite, takeovers: Iterable[Takeover], names: Names) -> tuple[Way, ...]:
-    """Return the three ways."""
+    """Return the three ways: leave the site, take over, or build beside and switch."""
     takeovers = list(takeovers)
     return (
         _leave(site, names),
@@ -211,7 +211,7 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
 
 
 def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
-    """Yield the step that removes addresses from the configuration which old balancers use."""
+    """Yield the step that removes the old load balancers' addresses from the configuration."""
     addresses = [
         address for cluster in site.clusters for address in cluster.fixed_addresses.values()
     ]
@@ -226,7 +226,7 @@ def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
     """Return the step that allows the new load balancer to connect to the nodes."""
-    # One security group of each node must admit the load balancer, and nodes mostly share one.
+    # The first security group of each node is enough, and nodes mostly have the same.
     groups = sorted({node.security_groups[0] for node in _with_groups(cluster)})
     region = cluster.balancer.region
     permissions = " ".join(

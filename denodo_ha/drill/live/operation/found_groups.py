@@ -31,11 +31,11 @@ def target_groups(
     recorded: Recorded,
     names: Mapping[str, str],
 ) -> tuple[TargetGroup, ...]:
-    """Return the target groups: those of services first, then the others.
+    """Return the target groups of a found cluster: those of services come first.
 
     Args:
         resources: the resources of the cluster's region.
-        health: the targets by ARN; None for a target group whose targets could not be read.
+        health: the targets of each target group by ARN; None if they could not be read.
         recorded: the registrations of drain records.
         names: names of the nodes by instance id.
     """

@@ -43,7 +43,7 @@ class FoundRotation(TargetGroupRotation):
         )
 
     def write_drain_tag(self, node: str, tag: DrainTag) -> None:
-        """Write the drain tag and the drain record, before the node is taken out."""
+        """Write the drain tag and the drain record of a node, before it is taken out of service."""
         ports = {
             group.logical_id: [target.port for target in group.targets if target.node == node]
             for group in shared_groups(self.cluster, node)
@@ -53,7 +53,7 @@ class FoundRotation(TargetGroupRotation):
         write_record(self.aws, region, instance_id, tag, ports, outdated=outdated)
 
     def remove_drain_tag(self, node: str) -> None:
-        """Remove the drain tag and the drain record."""
+        """Remove the drain tag and the drain record of a node."""
         region, instance_id = self._instance(node)
         keys = {
             f"{DRAINED_FROM_TAG_PREFIX}{group.logical_id}"

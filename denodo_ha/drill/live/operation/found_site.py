@@ -4,7 +4,7 @@
 
 One load balancer is one cluster, named after its region. Its nodes are the instances that are
 registered in its target groups, and the instances whose drain record names one of these target
-groups. A part of the calls of `drill --live` reads the site.
+groups. The site is read with some of the calls of `drill --live`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class FoundCluster:
     @property
     def balancer(self) -> Balancer:
         """The load balancer."""
-        assert self.cluster.balancer is not None  # every found cluster has one
+        assert self.cluster.balancer is not None  # every found cluster has a load balancer
         return self.cluster.balancer
 
     def record(self, instance_id: str) -> DrainRecord:
@@ -207,7 +207,7 @@ class _Reader:
         self._region = region_of(arn)
 
     def read(self) -> FoundCluster:
-        """Return the cluster with everything that was read."""
+        """Return the found cluster, with its targets, instances and drain records."""
         balancers = read_balancers(self._calls, self._listing, [self._arn], ())
         drained = self._drained()
         names = {arn: self._name(arn) for arn in balancers.health}
@@ -300,7 +300,7 @@ class _Reader:
 
 
 def _targets(balancers: FoundBalancers) -> list[str]:
-    """Return the ids of the instances that are targets."""
+    """Return the ids of the instances that are targets of the load balancers' target groups."""
     ids = (target.id for targets in balancers.health.values() for target in targets)
     return [id_ for id_ in dict.fromkeys(ids) if id_.startswith("i-")]
 
@@ -330,7 +330,7 @@ def _empty_stack(region: str, account: str) -> Stack:
 
 
 def find_nodes(site: FoundSite, node: str) -> Iterator[tuple[FoundCluster, Node]]:
-    """Yield each node of a site with a name or an instance id, with its cluster."""
+    """Yield each node of a site that has the given name or instance id, with its cluster."""
     for found in site.clusters:
         for each in found.cluster.nodes:
             tags = (
