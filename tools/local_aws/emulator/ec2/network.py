@@ -134,7 +134,10 @@ def _check_endpoint(properties: Properties) -> None:
 
 
 def _check_private_dns(properties: Properties) -> None:
-    """Check that private DNS is possible: the VPC has DNS, and no other endpoint has the name."""
+    """Check that private DNS is possible for an endpoint.
+
+    The VPC must have DNS, and no other endpoint of the VPC may have private DNS for the service.
+    """
     if not resource_types.truth(properties.get("PrivateDnsEnabled", False)):
         return
     owner = vpc(properties["VpcId"])
@@ -181,7 +184,7 @@ def _check_unused_gateway(gateway_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Add the checks to MiniStack's handlers."""
+    """Add the checks of this module to MiniStack's handlers."""
     resource_types.check("AWS::EC2::VPC", _check_vpc_block)
     resource_types.check("AWS::EC2::Subnet", _check_subnet_block)
     resource_types.check("AWS::EC2::RouteTable", _check_vpc)

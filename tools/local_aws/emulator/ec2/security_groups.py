@@ -15,7 +15,8 @@ from tools.local_aws.emulator.ec2 import network
 from tools.local_aws.emulator.errors import AwsError
 
 _QUOTA = 60
-"""Rules of a group in each direction (AWS, Amazon VPC quotas, "Security groups")."""
+"""Maximum number of rules of a security group in each direction (AWS, Amazon VPC quotas, "Security
+groups")."""
 _WEIGHTS = {"route53-healthchecks": 25}
 """Number of rules that a reference to an AWS-managed prefix list counts as (AWS, AWS-managed prefix
 lists, "weight")."""
@@ -115,7 +116,10 @@ def rules(group_id: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def admitted_ports() -> list[int]:
-    """Return the TCP ports that rules of any group admit, without ranges wider than `_WIDEST`."""
+    """Return the TCP ports that ingress rules of any security group admit.
+
+    Ranges wider than `_WIDEST` are ignored.
+    """
     ranges = [
         range(int(item["FromPort"]), int(item["ToPort"]) + 1)
         for _, record in [*ministack.security_groups.all_items()]
@@ -235,7 +239,7 @@ def _check_unused(group_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the rules, and add checks to the groups that MiniStack makes."""
+    """Declare the resource types of rules, and add checks to the groups that MiniStack makes."""
     for direction in _DIRECTIONS:
         rules = _Rules(direction)
         kind = f"AWS::EC2::SecurityGroup{direction.capitalize()}"

@@ -60,7 +60,7 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
 
 
 def _rrset(records: dns_answer.RecordSet) -> dns.rrset.RRset:
-    """Return records for a response.
+    """Convert records into the form in which a DNS response contains them.
 
     A name in a value counts as absolute even without a dot at its end.
     """
@@ -82,7 +82,10 @@ def _wire(response: dns.message.Message, size: int = 0) -> bytes:
 
 
 def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
-    """Return the response, SERVFAIL if a value or a resource cannot be read."""
+    """Return the response to a query: SERVFAIL if a value or a resource cannot be read.
+
+    None: the query cannot be read.
+    """
     try:
         return respond(query, vpc, udp=udp)
     except (dns.exception.DNSException, KeyError, RuntimeError, ValueError):
@@ -93,7 +96,7 @@ def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
 
 
 class DnsServer:
-    """Listens for each view, on the server's event loop."""
+    """DNS server that listens for each view, on the event loop of the local AWS's server."""
 
     def __init__(self) -> None:
         self._views: dict[str, _View] = {}

@@ -19,7 +19,7 @@ _r53 = ministack.route53
 
 
 def fault(code: str, message: str, status: int = 400) -> AwsError:
-    """Return an error of this service."""
+    """Return an error of Route 53."""
     return AwsError(code, message, service="Route53", status=status)
 
 
