@@ -38,7 +38,7 @@ def allocate(allocation_id: str | None = None) -> ministack.Record:
 
 
 def allocation(allocation_id: str) -> ministack.Record:
-    """Return an allocated Elastic IP, or raise AwsError."""
+    """Return an allocated Elastic IP; raise AwsError if the allocation id does not exist."""
     record: ministack.Record | None = ministack.addresses.get(allocation_id)
     if record is None:
         message = f"The allocation ID '{allocation_id}' does not exist"

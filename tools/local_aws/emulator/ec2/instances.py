@@ -32,7 +32,7 @@ _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 
 
 def running(instance_id: str) -> ministack.Record:
-    """Return an instance that is not terminated, or raise AwsError."""
+    """Return an instance; raise AwsError if the instance does not exist or is terminated."""
     record: ministack.Record | None = ministack.instances.get(instance_id)
     if record is None or record["State"]["Name"] == "terminated":
         message = f"The instance ID '{instance_id}' does not exist"

@@ -12,7 +12,7 @@ from tools.local_aws.emulator.errors import AwsError
 
 
 def vpc(vpc_id: str) -> ministack.Record:
-    """Return a VPC, or raise AwsError."""
+    """Return a VPC; raise AwsError if the VPC does not exist."""
     record: ministack.Record | None = ministack.vpcs.get(vpc_id)
     if record is None:
         raise AwsError("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
@@ -20,7 +20,7 @@ def vpc(vpc_id: str) -> ministack.Record:
 
 
 def subnet(subnet_id: str) -> ministack.Record:
-    """Return a subnet, or raise AwsError."""
+    """Return a subnet; raise AwsError if the subnet does not exist."""
     record: ministack.Record | None = ministack.subnets.get(subnet_id)
     if record is None:
         raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
@@ -28,7 +28,7 @@ def subnet(subnet_id: str) -> ministack.Record:
 
 
 def route_table(table_id: str) -> ministack.Record:
-    """Return a route table, or raise AwsError."""
+    """Return a route table; raise AwsError if the route table does not exist."""
     record: ministack.Record | None = ministack.route_tables.get(table_id)
     if record is None:
         message = f"The routeTable ID '{table_id}' does not exist"

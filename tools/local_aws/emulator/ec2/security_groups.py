@@ -35,7 +35,7 @@ _DEFAULT = {
 
 
 def group(group_id: str) -> ministack.Record:
-    """Return a security group, or raise AwsError."""
+    """Return a security group; raise AwsError if the security group does not exist."""
     record: ministack.Record | None = ministack.security_groups.get(group_id)
     if record is None:
         message = f"The security group '{group_id}' does not exist"
@@ -44,7 +44,7 @@ def group(group_id: str) -> ministack.Record:
 
 
 def rule(id_: str, direction: str) -> dict[str, Any]:
-    """Return the attributes of a rule, or raise AwsError."""
+    """Return the attributes of a rule; raise AwsError if the rule does not exist."""
     rules = (
         item.get("SecurityGroupRuleId")
         for record in ministack.security_groups.values()

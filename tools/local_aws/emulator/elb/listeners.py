@@ -24,7 +24,7 @@ _DEFAULTS = {"TCP": {_IDLE: "350"}, "TLS": {_IDLE: "350"}}
 
 
 def listener(arn: str) -> ministack.Record:
-    """Return a listener, or raise AwsError."""
+    """Return a listener; raise AwsError if the listener does not exist."""
     record: ministack.Record | None = ministack.listeners.get(arn)
     if record is None:
         raise fault("ListenerNotFound", f"Listener '{arn}' not found")

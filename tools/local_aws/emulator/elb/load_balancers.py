@@ -60,7 +60,7 @@ _DEFAULTS = {
 
 
 def balancer(arn: str) -> ministack.Record:
-    """Return a load balancer, or raise AwsError."""
+    """Return a load balancer; raise AwsError if the load balancer does not exist."""
     record: ministack.Record | None = ministack.load_balancers.get(arn)
     if record is None:
         message = f"Load balancer '{arn}' not found"

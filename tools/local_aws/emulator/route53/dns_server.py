@@ -103,7 +103,7 @@ class DnsServer:
         self._is_on = False
 
     def start(self) -> None:
-        """Listen for each view, from now on.
+        """Open an endpoint for each view, from now on.
 
         Raises:
             OSError: another process uses an endpoint.
@@ -112,7 +112,7 @@ class DnsServer:
         self.refresh()
 
     def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now; return the endpoints.
+        """Open an endpoint for each view that exists now; return the endpoints.
 
         While the DNS server is off, listen for no view and return no endpoints.
 
