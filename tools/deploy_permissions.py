@@ -48,7 +48,7 @@ because each stack checks the version of the bootstrap.
 
 
 def actions(kind: str) -> list[str]:
-    """Return the actions that CloudFormation's handlers of a type call."""
+    """Return the IAM actions that CloudFormation's handlers of a resource type call."""
     # The import takes more than half a second, and every worker of the tests imports this module.
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - takes long
 
@@ -61,7 +61,7 @@ def actions(kind: str) -> list[str]:
 
 
 def text() -> str:
-    """Return the text of the page."""
+    """Return the text of `docs/reference/deploy-permissions.md`."""
     rows = [
         f"| `{kind}` | {', '.join(f'`{action}`' for action in actions(kind))} |" for kind in TYPES
     ]

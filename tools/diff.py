@@ -17,7 +17,7 @@ from denodo_ha.review.stack_diff import stack_differences
 
 
 def report(base: str, config: str) -> Iterator[str]:
-    """Yield the report in paragraphs."""
+    """Yield the report: a title, a note if there is one, and each stack that differs."""
     with synthesised_since(base, config) as revisions:
         yield revisions.title
         if revisions.note:

@@ -36,7 +36,8 @@ MOST_BYTES = 2_000_000
 """Project default: maximum size of an archive, which is committed and must therefore be small."""
 
 _LEFT_OUT = ("performance-counters.json", "tree.json", "validation-report.json")
-"""Files of a cloud assembly that a deploy does not read. The counters also differ in each run."""
+"""Files of a cloud assembly that a deploy does not read. The performance counters also differ in
+each run."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -31,7 +31,7 @@ getattr(cli, sys.argv[3])(*quiet.get(sys.argv[3], ()), "deploy")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc of Linux")
 @pytest.mark.parametrize("how", ["run_quietly", "captured"])
 def test_a_killed_command_leaves_no_process(tmp_path: Path, how: str) -> None:
-    """A CLI that continued would use the folder, so that the next `make local` would fail."""
+    """A CDK CLI that continued would use the folder, so that the next `make local` would fail."""
     pids, cli = tmp_path / "pids", tmp_path / "cli"
     cli.write_text(_CLI.format(pids=pids))
     cli.chmod(0o755)
@@ -51,6 +51,6 @@ def test_a_killed_command_leaves_no_process(tmp_path: Path, how: str) -> None:
 
 
 def _has_guard(pid: int) -> bool:
-    """Return whether a process has the guard that kills the process's programs if it is killed."""
+    """Return whether a process has the guard that kills its programs if the process is killed."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return any(b"command_end" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)

@@ -28,7 +28,7 @@ _WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"]
 
 
 def command(paths: Paths, verb: str, config: str = CONFIG) -> list[str]:
-    """Return a command of the local AWS without programs on nodes.
+    """Return a command line of the local AWS that runs no programs on nodes.
 
     `living/test_nodes.py` tests nodes with programs.
     """

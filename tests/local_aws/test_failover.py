@@ -177,7 +177,7 @@ def test_nodes_that_are_gone_move_the_site(cloud: Cloud, site: Stack) -> None:
 
 
 def test_a_calculated_check_shows_no_status(cloud: Cloud, site: Stack) -> None:
-    """According to the API reference, this call fails for calculated health checks."""
+    """According to the API reference, GetHealthCheckStatus fails for calculated health checks."""
     with pytest.raises(ClientError, match="InvalidInput"):
         status(cloud, site.ids["Both"])
 

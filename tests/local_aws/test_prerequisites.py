@@ -219,7 +219,7 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/internet-facing.yaml").environment
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
-    # Not needed: the secret's key store has the certificate.
+    # No certificate is made for the image: the key store in the nodes' secret has the certificate.
     assert "certificate_names" not in contents
     environment = load(ROOT / "config/examples/shared-catalog.yaml").environment
     assert image_contents(environment, "main")["contents"]["shares_scheduler"]

@@ -10,7 +10,7 @@ LOCK = (ROOT / "tools/local_aws/requirements.lock").read_text()
 
 
 def test_schemas_are_those_that_aws_publishes() -> None:
-    """If this fails, run `.venv/bin/python -m tools.local_aws.published_schemas` to update."""
+    """If this test fails, update the schemas with `python -m tools.local_aws.published_schemas`."""
     assert published_schemas.FILE.read_text() == published_schemas.text()
 
 

@@ -32,7 +32,7 @@ def start(paths: Paths, port: int = 0) -> server_process.Server:
 
 
 def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
-    """Start the server unless it runs; return the server and the messages."""
+    """Start the server unless it runs; return the server and the progress messages."""
     messages: list[str] = []
     return server_process.ensure_running(paths, messages.append, port=port), "\n".join(messages)
 

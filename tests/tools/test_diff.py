@@ -20,7 +20,7 @@ TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 
 
 def service(port: int) -> dict[str, Any]:
-    """Return the resources of a service on a port."""
+    """Return the CloudFormation resources of a service on a port."""
     return {
         "Group": {
             "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",

@@ -30,9 +30,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, folder / "project" / name)
     for command in (
-        # Without pip: the installation of pip would take longest. pip of this environment installs.
+        # The environment needs no pip, whose installation would take longest: this test's pip
+        # installs.
         [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")],
-        # Python compiles the modules that are imported; most modules of the packages never are.
+        # Python compiles each module at its import; most modules of the packages are never
+        # imported.
         [*_pip(folder / "venv"), "install", "--no-compile", str(folder / "project")],
     ):
         done = subprocess.run(

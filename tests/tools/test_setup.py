@@ -158,9 +158,10 @@ def test_cdk_json_settles_every_feature_flag() -> None:
 
     ours = {flag: CDK_JSON["context"].get(flag, "not settled") for flag in recommended}
 
-    # True would add a Lambda function to every created VPC.
+    # If this flag were True, the CDK would add a Lambda function to every created VPC.
     recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
-    # True would hide notes: the CDK CLI would then show the validation report, which has none.
+    # If this flag were True, the CDK CLI would hide notes: it would show the validation report,
+    # which has no notes.
     recommended["@aws-cdk/core:annotationsInValidationReport"] = False
     assert ours == recommended
 

@@ -72,7 +72,7 @@ def _record(number: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
 
 
 def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
-    """Yield the table's heading, and a row for an eighth, a quarter, half and all of `most`."""
+    """Yield the table: a heading, and rows for 1/8, 1/4, 1/2 and all of `most` clusters."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         start = time.process_time()

@@ -84,7 +84,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Yield a table of failed connections: their number, and the time of the last failure."""
+    """Yield a table of how many connections fail at each event, and when the last of them fails."""
     yield f"{total} new connections, {RATE} a second: number of failed connections / seconds until"
     yield "the last failed connection"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
@@ -130,7 +130,8 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, default=3, help="number of runs of each speed test")
     arguments = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # The tables count failures.
+    # Hide asyncio's error messages: the tables count failed connections.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     print("HAProxy: the generated configuration compared with that of Denodo's article")
     print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
     site = stand_ins.site()

@@ -86,7 +86,7 @@ def _cluster(number: int, region: str) -> dict[str, Any]:
 
 
 def table_row(name: str, runs: Sequence[Run]) -> str:
-    """Return a line of the table: median, minimum and maximum of the runs."""
+    """Return a line of the table: median, minimum and maximum of the runs' wall and CPU seconds."""
     seconds = ([run.wall for run in runs], [run.cpu for run in runs])
     medians = (median(runs, lambda run: run.wall), median(runs, lambda run: run.cpu))
     cells = (

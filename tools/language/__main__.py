@@ -47,7 +47,8 @@ def misspelled(files: Sequence[Path]) -> list[str]:
             timeout=_TIMEOUT_S,
             check=False,
         )
-    # Node.js also ends with 1, for example if cspell is not installed.
+    # cspell exits with 1 for misspelled words. Node.js exits with 1 too, for example if cspell is
+    # not installed, but then has no standard output.
     if done.returncode > 1 or (done.returncode and not done.stdout.strip()):
         sys.exit(f"cspell failed; `make dev` installs cspell: {done.stderr}{done.stdout}")
     lines = [line.replace(f"{folder}/", "", 1) for line in done.stdout.splitlines()]

@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
-    """Run a command; return the exit code."""
+    """Run the command that the arguments name; return the exit code."""
     match arguments.command:
         case "up":
             port, nodes = _port(arguments.port), arguments.nodes
@@ -112,7 +112,7 @@ def _act(arguments: argparse.Namespace, paths: Paths) -> str:
 
 
 def _port(text: str) -> int:
-    """Return a port.
+    """Return the port number that a text contains.
 
     Raises:
         LocalAwsError: the text is not a port.

@@ -26,8 +26,8 @@ def locations(environment: Environment) -> list[Location]:
     """Return the accounts and regions that a configuration deploys to."""
     clusters = {(cluster.account, cluster.region) for cluster in environment.clusters.values()}
     failover = _failover_location(environment)
-    # The stack with alarms on Route 53's health checks is in the failover stack's account, so this
-    # region is bootstrapped too.
+    # The stack with alarms on Route 53's health checks is in the failover stack's account and in
+    # the region of Route 53's metrics, which is bootstrapped too.
     route53 = [(account, ROUTE53_METRICS_REGION) for account, _ in failover]
     return sorted({*clusters, *failover, *(route53 if environment.alarms.route53 else ())})
 

@@ -94,7 +94,7 @@ def make_local(
 
 
 def _parts(nodes: str) -> dict[str, bool]:
-    """Return the state of each part of the local AWS for a kind of servers of the nodes."""
+    """Return which parts of the local AWS are on, by the kind of the nodes' servers (`nodes`)."""
     return LIVING | {"nodes": nodes != "none", "jvm": nodes == "jvm"}
 
 

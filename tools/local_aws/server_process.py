@@ -174,7 +174,7 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
 
 
 def stop(paths: Paths) -> bool:
-    """Stop the server of these paths; return False if there is none."""
+    """Stop the server whose state is in the folder of `paths`; return False if no server runs."""
     record = paths.server_record()
     if record is None:
         return False

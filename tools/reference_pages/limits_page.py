@@ -58,7 +58,7 @@ def text() -> str:
 
 
 def _definitions() -> Iterator[tuple[str, Any, str]]:
-    """Yield name, value and docstring of each fact.
+    """Yield name, value and docstring of each value in `limits`.
 
     Consecutive names without a docstring between them share the docstring after the last name.
     """

@@ -31,7 +31,8 @@ dropped.
 """
 
 ZONES = {"a": "127.0.0.11", "b": "127.0.0.12"}
-"""Addresses of the load balancer on this machine; on AWS they are 10.0.0.9 and 10.0.1.9."""
+"""Addresses of the load balancer in each zone on this machine; on AWS, they are 10.0.0.9 and
+10.0.1.9."""
 EVERYONE = {"protocol": "-1", "from": None, "to": None, "cidrs": ["0.0.0.0/0"], "groups": []}
 OPEN = {"ingress": [EVERYONE], "egress": [EVERYONE]}
 
@@ -75,7 +76,7 @@ class Control:
         self.server.daemon_threads = True
 
     def newer_than(self, version: str) -> Document:
-        """Return the table once its version differs from `version`, or after `TIMEOUT_S`."""
+        """Return the forwarding table once its version is not `version`, or after `TIMEOUT_S`."""
         with self._changed:
             self._asked_after = version
             self._changed.notify_all()
@@ -83,7 +84,7 @@ class Control:
             return self._document
 
     def apply(self, document: Document) -> None:
-        """Publish a table, and wait until the process has applied it."""
+        """Publish a forwarding table, and wait until the process has applied it."""
         with self._changed:
             version = str(int(self._document["version"]) + 1)
             self._document = {"version": version, **document}
@@ -213,7 +214,7 @@ class Node(socketserver.ThreadingTCPServer):
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def target(self, state: str = "healthy", zone: str = "a", **changes: Any) -> Document:
-        """Return the node as a target."""
+        """Return the node as a target in a forwarding table."""
         endpoint = list(self.server_address[:2])
         return target(self.name, state, zone, **{"endpoint": endpoint, **changes})
 
@@ -265,7 +266,7 @@ class Client:
         self.node, self.seen = self.line().split()
 
     def line(self) -> str:
-        """Return the next line."""
+        """Return the next line that the node sends."""
         line = self._file.readline()
         if not line:
             raise ConnectionAbortedError
@@ -307,7 +308,7 @@ class Client:
 
 
 def nodes_reached(endpoint: Endpoint, count: int = 20, *, source: str = "127.0.0.1") -> set[str]:
-    """Return the nodes that answer some new connections."""
+    """Make `count` new connections, and return the nodes that answered."""
     reached = set()
     for _ in range(count):
         with Client(endpoint, source=source) as client:
@@ -316,7 +317,7 @@ def nodes_reached(endpoint: Endpoint, count: int = 20, *, source: str = "127.0.0
 
 
 def expect(endpoint: Endpoint, expected: str, *, source: str = "127.0.0.1") -> None:
-    """Check the outcome of a new connection. If silence is expected, wait only briefly for it."""
+    """Check the outcome of a new connection; where silence is expected, wait only `SILENCE_S`."""
     patience = SILENCE_S if expected == "silent" else TIMEOUT_S
     assert outcome(endpoint, source=source, patience=patience) == expected
 

@@ -36,7 +36,7 @@ ZONE_A, ZONE_B = "eu-west-1a", "eu-west-1b"
 
 
 class Site:
-    """Two nodes behind a load balancer, whose stand-ins are servers of this process."""
+    """Two nodes behind a load balancer; servers of this process are the nodes' stand-ins."""
 
     def __init__(self, cloud: Cloud, nodes: tuple[Node, Node]) -> None:
         self.cloud, self.nodes = cloud, nodes
@@ -240,7 +240,7 @@ def test_flows_are_metrics(site: Site) -> None:
         until(lambda: state(site.cloud, stack.ids["ActiveFlowCount"]) == "ALARM")
 
         def new_flows() -> bool:
-            """Open a new flow before each read: a minute of the local AWS is 0.3 s."""
+            """Open a new flow before each read of the alarm: a minute of the local AWS is 0.3 s."""
             with Client(site.endpoint(ZONE_A)):
                 return state(site.cloud, stack.ids["NewFlowCount"]) == "ALARM"
 
@@ -255,7 +255,7 @@ def state(cloud: Cloud, alarm: str) -> str:
 
 
 def test_a_node_whose_group_admits_no_checks_is_unhealthy(site: Site) -> None:
-    """The rule that admits the load balancer's health checks is not for the port of the checks."""
+    """The nodes' rule for the load balancer is for another port than that of the health checks."""
     wrong = site.rule("NodeGroup", 9996, SourceSecurityGroupId=ref("NlbGroup"))
     site.deploy(FromNlb=wrong)
     until(lambda: site.states() == {"unhealthy"})

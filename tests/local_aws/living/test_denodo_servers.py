@@ -75,7 +75,8 @@ def test_the_registry_leads_to_the_second_port_of_the_same_server(ports: dict[st
 def test_a_session_starts_without_tls(ports: dict[str, int]) -> None:
     log = StepLog("odbc")
     probe_odbc(log, endpoint(ports["odbc"]))
-    # The stand-in accepts any user without TLS. Clients need no more, and `verify` must report it.
+    # The stand-in accepts any user, and has no TLS. Clients need no more, but `verify` must report
+    # both.
     assert {step.finding for step in log.steps} == {"odbc-open", "odbc-no-tls"}
 
 

@@ -64,9 +64,8 @@ _DOCUMENT = {
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_LIST = bytes(6) + bytes.fromhex("50aced00057722") + bytes(22)
 _RMI_LIST += bytes.fromhex("0000000144154dc9d4e63bdf")
-"""The rest of a client's greeting, with an empty address, and then the call `list` of a registry
-(Java RMI specification).
-"""
+"""The rest of a client's greeting of RMI, with an empty address, and then the call `list` of a
+registry (Java RMI specification)."""
 
 
 @pytest.fixture(scope="module")

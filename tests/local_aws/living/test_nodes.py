@@ -87,7 +87,7 @@ class Site:
             connection.close()
 
     def names_of_certificate(self, name: str, port: int) -> list[str]:
-        """Return the names in the certificate of a node's server, once it is verified."""
+        """Return the names in the certificate of a node's server, after its verification."""
         address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
         client = self.access.client("secretsmanager")
         parts = json.loads(client.get_secret_value(SecretId=SECRET)["SecretString"])
@@ -102,7 +102,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy a cluster of 9.0 with TLS to a server of its own, which may create no namespaces."""
+    """Deploy a cluster of 9.0 with TLS to a separate server that may create no namespaces."""
     local_aws_server.set_up()
     folder = tmp_path_factory.mktemp("nodes")
     python = without_namespaces(Paths().python, folder)

@@ -109,7 +109,7 @@ def test_drop_ins_and_links(machine: Machine) -> None:
 
 
 def test_every_setting_of_the_program_units_that_decides_is_known() -> None:
-    """The program's units have only types, timers and users that a machine's `systemctl` knows."""
+    """Units of the node program only have types, timers and users that a machine supports."""
     folder = Path(installation.__file__).parent / "systemd"
     texts = [(folder / unit).read_text() for unit in installation.UNITS]
     lines = {line for text in texts for line in text.splitlines()}

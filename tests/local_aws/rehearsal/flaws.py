@@ -65,7 +65,7 @@ def _of_type(templates: Templates, stack: str, kind: str) -> Iterator[Properties
 
 
 def _tagged(templates: Templates, key: str, value: str) -> Properties:
-    """Return the target group of the active cluster with a tag."""
+    """Return the target group of the active cluster with the given tag."""
     tag = {"Key": key, "Value": value}
     (group,) = (
         item for item in _of_type(templates, _ACTIVE, f"{_LB}::TargetGroup") if tag in item["Tags"]
@@ -96,7 +96,7 @@ def _record(templates: Templates, role: str) -> Properties:
 
 
 def _check(templates: Templates, stack: str, name: str) -> Properties:
-    """Return the configuration of the health check with a name."""
+    """Return the configuration of the health check with the given name."""
     tag = {"Key": "Name", "Value": name}
     (check,) = (
         item

@@ -54,7 +54,8 @@ class Site:
         cloud = Cloud(endpoint, stack.account, stack.region)
         steps = [without_changed_records(self._deployed[name], template), template]
         for content in steps if steps[0] != self._deployed[name] else steps[1:]:
-            # The template is too long for the body of a request (AWS, AWS CloudFormation quotas).
+            # CloudFormation reads the template from a bucket, because it is too long for the body
+            # of a request (AWS, AWS CloudFormation quotas).
             bucket = f"cdk-hnb659fds-assets-{stack.account}-{stack.region}"
             cloud.client("s3").put_object(Bucket=bucket, Key=name, Body=json.dumps(content))
             cloud.client("cloudformation").update_stack(
@@ -69,7 +70,7 @@ def without_changed_records(before: Template, after: Template) -> Template:
     """Return the earlier template without the records whose type changes.
 
     Route 53 has no CNAME record beside another record of the same name, so that the earlier record
-    must be deleted before the new one is made.
+    must be deleted before the new record is made.
     """
     kept = {
         id_: resource

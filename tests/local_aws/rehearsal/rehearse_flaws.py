@@ -32,7 +32,7 @@ def seen_effect(seen: Seen) -> Effect:
 
 
 def differences(flaw: Flaw, plays: list[Play]) -> Iterator[str]:
-    """Yield each difference of clients' observations from the drill, or from a flaw's effect."""
+    """Yield how clients' observations differ from the drill's outcome, or from a flaw's effect."""
     (play,) = plays
     yield from play.disagreements
     if play.seen is None:

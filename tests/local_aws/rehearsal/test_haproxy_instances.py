@@ -145,7 +145,7 @@ def web_servers(port: int) -> Iterator[None]:
 
 
 def answering(port: int) -> set[str]:
-    """Return the nodes that answer some requests; empty if a request is not answered."""
+    """Make four requests, and return the nodes that answered; empty if a request fails."""
     answers = set()
     for _ in range(4):
         try:

@@ -55,7 +55,7 @@ class Played:
         )
         resources = SimpleNamespace(of=lambda key: SimpleNamespace(id=f"id of {key}"))
         site = SimpleNamespace(endpoint="", model=MODEL, resources=resources)
-        LivingSystem(site, machines).perform(actions)  # type: ignore[arg-type] # recorded
+        LivingSystem(site, machines).perform(actions)  # type: ignore[arg-type] # stand-ins record the actions
         return self.done
 
 

@@ -62,7 +62,7 @@ def test_what_a_check_that_only_connects_would_not_notice_is_not_suspended() -> 
 
 
 def test_a_load_balancer_is_not_suspended() -> None:
-    """A load balancer that is the target of another load balancer has no zone of its own."""
+    """A proxy without a zone is a load balancer that is the target of another load balancer."""
     drilled = result()
     machines = {
         key: replace(machine, zone=None) if machine.kind == "proxy" else machine

@@ -237,7 +237,7 @@ async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) 
 async def _connect(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint
 ) -> None:
-    """Relay a connection to a target, and pass a reset of either side on to the other.
+    """Relay a connection to a target, and pass a reset of either side on to the other side.
 
     The connection is also reset if the target refuses it.
     """

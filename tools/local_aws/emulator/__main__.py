@@ -61,7 +61,7 @@ def main() -> None:
     # Hide `cryptography` from MiniStack: with this package, MiniStack would create an RSA key in
     # the state folder at each start, even before an interrupted write is repaired. Only
     # certificates of listeners need the package.
-    sys.modules["cryptography"] = None  # type: ignore[assignment] # None refuses imports
+    sys.modules["cryptography"] = None  # type: ignore[assignment] # with None, an import of the package fails
     # Imported here, because MiniStack reads the environment variables when it is imported.
     from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - reads the variables when it is imported
 

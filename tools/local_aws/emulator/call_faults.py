@@ -49,7 +49,10 @@ def set_faults(account: str, given: dict[str, Any]) -> dict[str, Fault]:
 
 
 def with_faults(application: Application) -> Application:
-    """Return an application that answers calls with a fault itself, and forwards the others."""
+    """Return an ASGI application that throttles, denies or ignores the calls that have a fault.
+
+    `application` answers all calls without a fault.
+    """
 
     async def answered(scope: Any, receive: Receive, send: Send) -> None:
         if not faults or scope["type"] != "http":

@@ -31,7 +31,7 @@ _log = logging.getLogger("local-aws")
 
 
 class Checkpoint:
-    """The state on disk.
+    """The server's state on disk.
 
     Attributes:
         folder: folder of the state files.
@@ -103,8 +103,9 @@ class Checkpoint:
 def _contents() -> dict[str, str]:
     """Return the content of each state file, as MiniStack reads it.
 
-    MiniStack writes with `json.dump`, which takes several times as long as `json.dumps`. A state
-    that another thread changes meanwhile is left out: its file keeps its content.
+    MiniStack writes with `json.dump`, which takes several times as long as `json.dumps`. If another
+    thread changes the state of a service meanwhile, the state is left out, so that the service's
+    file keeps its content.
     """
     states = private(ministack.gateway, "_build_persistence_save_dict")()
     states[_PLUGIN_KEY] = _plugin_state

@@ -1,6 +1,6 @@
 """Child processes of the server: parts of the local AWS that run in processes of their own.
 
-Each has a process group of its own and ends with the server: see
+Each child has a process group of its own and ends with the server: see
 `tools.local_aws.living.parent`. A child that ends is started again, after a pause that grows while
 the child ends soon after its start. A server that starts ends the children that an earlier server
 has left behind. A child remains only if it was suspended by a signal when the server was killed. A
@@ -183,7 +183,8 @@ def pause_before_restart(last_pause: float, ran_for: float) -> float:
     """Return the pause before an ended child starts again, doubled after each short run.
 
     Args:
-        last_pause: the pause before the start of the process that has ended, 0 for the first.
+        last_pause: the pause before the start of the process that has ended, 0 for the first
+            process.
         ran_for: how long the process has run, in seconds.
     """
     if ran_for >= _LONGEST_PAUSE_S:
@@ -192,7 +193,7 @@ def pause_before_restart(last_pause: float, ran_for: float) -> float:
 
 
 def start_time(pid: int) -> str:
-    """Return the start time of a process in the system's own unit, empty if there is none."""
+    """Return the start time of a process in this system's unit; empty if the process has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -46,12 +46,12 @@ def put(settings: Any) -> dict[str, list[str]]:
 
 
 def is_cut(region: str, zone: str = "", resource: str = "") -> bool:
-    """Return whether a region is cut off, or the zone in it, or the resource."""
+    """Return whether a region is cut off, or the given zone or resource in the region."""
     return region in STORE["regions"] or zone in STORE["zones"] or resource in STORE["resources"]
 
 
 def has_no_data(alarm: str) -> bool:
-    """Return whether a cut lets the metric of an alarm have no data."""
+    """Return whether a cut of an alarm leaves the alarm's metric without data."""
     return alarm in STORE["alarms"]
 
 

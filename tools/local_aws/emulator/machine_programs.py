@@ -42,7 +42,7 @@ def missing_for_haproxy() -> str:
 
 
 def run(contents: dict[str, Any]) -> bool:
-    """Return whether an instance runs programs, by the contents of its image."""
+    """Return whether an instance runs programs, according to the contents of its image."""
     return "denodo" in contents or ("haproxy" in contents and not missing_for_haproxy())
 
 

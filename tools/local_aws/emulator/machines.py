@@ -105,7 +105,7 @@ class Machines:
 
     @property
     def is_running(self) -> bool:
-        """Return whether instances run their programs."""
+        """Return whether the part `nodes` is on, so that instances run their programs."""
         return self._thread is not None and self._thread.is_alive()
 
     def is_dead(self, id_: str) -> bool:
@@ -154,8 +154,8 @@ class Machines:
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
-            # Leave out the machine's first process: it must notice the end of the server on its
-            # pipe, even while the others are suspended.
+            # Leave out the machine's first process: it must notice on its pipe that the local AWS's
+            # server has ended, even while the machine's other processes are suspended.
             processes = processes[1:]
         process_tree.send(processes, number)
         return len(processes)
@@ -349,7 +349,7 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
-    """Return the contents of the image of an instance; empty if they are not known."""
+    """Return what the image of an instance contains, such as Denodo; empty if that is not known."""
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})

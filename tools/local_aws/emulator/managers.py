@@ -81,7 +81,7 @@ class Managers:
 
 
 class _Answering(BaseHTTPRequestHandler):
-    """Answers every request with 200."""
+    """HTTP handler that answers every request with status 200."""
 
     def do_GET(self) -> None:
         self.send_response(200)

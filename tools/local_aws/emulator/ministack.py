@@ -154,6 +154,6 @@ state_format = private(persistence, "_state_format_version")
 encoded = private(persistence, "_json_default")
 
 resolving = (changesets, lifecycle, operations)
-"""Modules that have imported the engine's resolver by name."""
+"""MiniStack's modules that have imported the function `_resolve_refs` by name."""
 
 all_stacks = private(stacks, "_stacks")

@@ -35,7 +35,7 @@ from tools.local_aws.emulator.ssm import documents
 
 
 def install() -> None:
-    """Install all parts."""
+    """Install all parts of the plugin."""
     network.install()
     addresses.install()
     security_groups.install()

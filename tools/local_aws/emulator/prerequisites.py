@@ -80,7 +80,7 @@ def _subnet(settings: Settings) -> bool:
 
 
 def _free_block(vpc_id: str, addresses_inside: list[IPv4Address]) -> IPv4Network:
-    """Return a free block of the VPC that includes the given addresses."""
+    """Return a free CIDR block of the VPC that includes the given addresses."""
     whole = IPv4Network(ministack.vpcs[vpc_id]["CidrBlock"])
     taken = [
         IPv4Network(subnet["CidrBlock"])
@@ -131,7 +131,7 @@ def _image(settings: Settings) -> bool:
         "VirtualizationType": "hvm",
         "CreationDate": private(ministack.ec2, "_now_ts")(),
         "OwnerId": ministack.account(),
-        # The contents of the image, for the machines of its instances.
+        # What the image contains, such as Denodo: the machines of its instances get these programs.
         "Contents": settings.get("contents") or {},
     }
     return True

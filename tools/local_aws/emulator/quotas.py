@@ -65,7 +65,10 @@ def put(account: str, region: str, values: Any) -> dict[str, float]:
 
 
 def with_quotas(application: Application) -> Application:
-    """Return an application that answers the calls for quotas, and forwards the others."""
+    """Return an ASGI application that answers calls for quotas.
+
+    `application` answers all other calls.
+    """
 
     async def answered(scope: Any, receive: Receive, send: Send) -> None:
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}

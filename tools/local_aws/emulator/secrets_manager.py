@@ -32,7 +32,7 @@ def _generated(properties: Properties) -> Properties:
 
 
 def install() -> None:
-    """Correct MiniStack's handlers."""
+    """Correct MiniStack's handlers of secrets."""
     handler: dict[str, Any] = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 

@@ -64,7 +64,8 @@ class Server:
         plugin.install()
         forwarding.install(listening.getsockname()[1])
         notifications.install(folder / "notifications.txt")
-        # MiniStack's own function would write one file after the other during requests.
+        # MiniStack's own function would write the files one after the other while it answers
+        # requests.
         ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
 
     def run(self) -> None:

@@ -69,7 +69,7 @@ def accepts_commands(instance_id: str) -> bool:
 
 
 def commands_endpoint(instance_id: str) -> Endpoint | None:
-    """Return the endpoint for Systems Manager commands; None if they never arrive."""
+    """Return the endpoint for Systems Manager commands; None if commands never arrive."""
     stand_in = STORE.get(instance_id, {})
     port = stand_in.get("commands", NEVER)
     return None if port == NEVER else (stand_in["address"], port)

@@ -76,7 +76,7 @@ class Settings:
 
     @property
     def data(self) -> Path:
-        """Return the data folder."""
+        """Return PostgreSQL's data folder."""
         return self.folder / "data"
 
 

@@ -126,7 +126,10 @@ def python() -> Path:
 
 
 def shared_folders(settings: Settings) -> dict[Path, str]:
-    """Return the folders that a machine sees beside the operating system, and their paths in it."""
+    """Return the folders of this system that a machine sees, with their paths in the machine.
+
+    The folders of the operating system are not among them.
+    """
     folders = {Path(__file__).parent: LIVING}
     base = Path(sys.base_prefix).resolve()
     if base.parts[1] not in ("usr", "nix"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FAILED, _INACTIVE = 1, 3
-"""Exit codes of systemctl: an operation failed; `is-active` of an inactive unit."""
+"""Exit codes of systemctl: of a failed operation, and of `is-active` for an inactive unit."""
 
 
 @dataclass(frozen=True)
@@ -152,4 +152,4 @@ def move_to_unit(folder: Path, name: str) -> None:
     group = folder / "system.slice" / full_name(name)
     group.mkdir(parents=True, exist_ok=True)
     (group / "cgroup.procs").touch()
-    os.chmod(group / "cgroup.procs", 0o666)  # noqa: PTH101, S103 - the user denodo may start it
+    os.chmod(group / "cgroup.procs", 0o666)  # noqa: PTH101, S103 - the user denodo may start the program

@@ -93,7 +93,7 @@ class Units:
         return result
 
     def start(self, name: str, *, block: bool = True) -> None:
-        """Start a unit; `block` waits for the end of a oneshot.
+        """Start a unit; with `block`, wait for the end of a oneshot unit.
 
         Raises:
             UnitError: the unit does not exist, or its start has failed.

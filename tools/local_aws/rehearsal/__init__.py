@@ -1,1 +1,1 @@
-"""The rehearsal: causes the drill's failures on the local AWS, and compares both outcomes."""
+"""The rehearsal: causes the drill's failures on the local AWS, and compares the effects."""

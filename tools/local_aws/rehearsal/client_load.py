@@ -69,7 +69,7 @@ class Sample:
 
 @dataclass
 class ClientLoad:
-    """The load of all services.
+    """Clients that connect to all services.
 
     Attributes:
         services: the services.
@@ -116,7 +116,7 @@ def connect_once(service: Service, names: Names) -> Sample:
     if not addresses:
         fault = "the name has no address"
         return Sample(begin, time.monotonic(), service.name, service.port, "", fault)
-    address = random.choice(addresses)  # noqa: S311 - as clients do
+    address = random.choice(addresses)  # noqa: S311 - clients choose at random, too
     fault = service.fault(address, service.actual(address))
     return Sample(begin, time.monotonic(), service.name, service.port, address, fault)
 

@@ -108,7 +108,7 @@ def missing_alarms(outcome: Outcome, seen: Seen, pace: float) -> tuple[str, ...]
 def recovery_seconds(
     samples: Sequence[Sample], since: float, pace: float, ports: Sequence[int]
 ) -> float:
-    """Return the AWS seconds from `since` to the end of the last failed connection to the ports.
+    """Return the AWS seconds from `since` to the end of the last failed connection to given ports.
 
     After `WELL_S` without a failed connection, a service counts as recovered: later failed
     connections are ignored, because they fail when this machine is busy.

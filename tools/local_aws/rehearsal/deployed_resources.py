@@ -40,7 +40,7 @@ class DeployedResources:
         self.accesses = [Access(endpoint, *location) for location in locations]
 
     def of(self, key: Key) -> Resource:
-        """Return the resource of a key of the drill's model.
+        """Return the deployed resource that has a key in the drill's model.
 
         The key of an adopted instance contains the instance's own id. The key of an instance of an
         Auto Scaling group ends with the instance's number.

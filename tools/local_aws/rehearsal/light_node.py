@@ -213,7 +213,7 @@ class LightNode:
                     continue
             return
         second = (self._home.address, port.second)
-        Session(self._home, port.protocol, second).talk(connection)  # type: ignore[arg-type] # see LightHome
+        Session(self._home, port.protocol, second).talk(connection)  # type: ignore[arg-type] # LightHome has what a session uses
 
 
 def _readiness_server(node: LightNode, address: str, port: int) -> ThreadingHTTPServer:

@@ -125,8 +125,8 @@ class Observation:
     def _reach_at_end(self, outcome: Outcome) -> dict[tuple[str, int], Reach]:
         """Return the reach of all ports, measured again while it differs from the drill's outcome.
 
-        On a busy machine, some connections time out, but not in each series. Ports that a failure
-        makes unreachable remain unreachable until the repair.
+        On a busy machine, some connections time out, but not in each series of connections. Ports
+        that a failure makes unreachable remain unreachable until the repair.
         """
         reach = self.reach()
         for _ in range(_REPEATED):

@@ -57,7 +57,7 @@ class Response:
 def ask(
     server: Endpoint, name: str, kind: str = "A", *, tcp: bool = False, timeout: float = _TIMEOUT_S
 ) -> Response:
-    """Ask a server, by TCP if asked to or if the answer is too long for UDP.
+    """Ask a DNS server; use TCP if `tcp` is true or if the answer is too long for UDP.
 
     Raises:
         OSError: the server does not answer.

@@ -92,7 +92,7 @@ def _of_cluster(
     if state.license_manager_lost:
         yield Action(Verb.LOSE_LICENSE_MANAGER, model.license_managers[cluster])
     lost = Verb.SUSPEND if suspend else Verb.KILL
-    # Drain a node before its machine is lost, as the commands of this project do.
+    # Drain a node before its machine is killed: the commands of this project drain nodes that run.
     yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
     for key in sorted(state.lost_machines):
         is_balancer = key in model.machines and model.machines[key].is_balancer

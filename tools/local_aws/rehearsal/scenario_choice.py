@@ -51,7 +51,7 @@ Choice = tuple[Outcome, Situation, Variant]
 
 
 def chosen_scenarios(result: DrillResult, options: Options) -> Iterator[Choice]:
-    """Yield the outcome, the situation and the way to cause it, for each scenario to play."""
+    """Yield outcome and situation of each scenario to play, and the way to cause the situation."""
     seen: set[str] = set()
     pairs = zip(result.outcomes, scenarios(result.model), strict=True)
     for outcome, (failure, situation) in pairs:

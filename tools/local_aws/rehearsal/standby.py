@@ -91,7 +91,7 @@ def practise(site: StandbySite) -> Iterator[str]:
 def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
     """Yield a sentence for each step that took longer than the drill expects, in seconds of AWS."""
     for direction in directions:
-        steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment] # JSON
+        steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment] # JSON has no types
         for step in steps:
             expected, seconds = step["expected"], step["seconds"]
             if expected is None or seconds is None:
@@ -166,7 +166,7 @@ def rehearse_fault(site: StandbySite, fault: Fault) -> str:
 
 
 def _await(site: StandbySite, wrong: Callable[[dict[int, str], dict[int, str]], str]) -> str:
-    """Run the check until `wrong` finds nothing, or for `_SEEN_S`; return its last finding."""
+    """Repeat `failover check` until `wrong` returns "", or for `_SEEN_S`; return its result."""
     deadline = time.monotonic() + _SEEN_S
     while True:
         lines = site.check()

@@ -34,7 +34,7 @@ class Fault:
     others: tuple[int, ...] = ()
 
     def disagreement(self, states: dict[int, str], seen: dict[int, str]) -> str:
-        """Return how the lines differ from those that the fault must cause; empty if they agree."""
+        """Return how the check's lines differ from those that must be no; empty if they agree."""
         wrong = [number for number in self.lines if states.get(number) != "no"]
         if wrong:
             state = states.get(wrong[0], "missing")
@@ -141,7 +141,7 @@ FAULTS: tuple[Fault, ...] = (
         _manager(answers=False),
         _manager(answers=True),
     ),
-    # A stopped node has neither a target nor an answer.
+    # A stopped node has no healthy target (line 1) and asks no License Manager (line 6).
     Fault(
         "an instance is stopped",
         (7, 1),

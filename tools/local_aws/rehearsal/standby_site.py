@@ -45,7 +45,7 @@ _RECORDED, _ATTEMPTS = (8, 10), 5
 """Lines of `failover check` whose facts only `failover check --record` records, and the attempts to
 run that command."""
 _CHECK_S = 60.0
-"""Project default: real seconds within which a check reads its facts."""
+"""Project default: real seconds within which `failover check` reads its facts."""
 _COMMAND_S = 900
 """Project default: real seconds after which a command is killed; normally, it ends earlier."""
 

@@ -56,8 +56,9 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         signal = _resource_signal(stack, logical_id)
         if signal is not None:
             try:
-                # Wait for programs only on single instances. A group of HAProxy instances signals
-                # once HAProxy sees a node, but the local AWS creates the nodes after the group.
+                # Wait for programs only on single instances. An Auto Scaling group of HAProxy
+                # instances signals once HAProxy sees a node, but the local AWS creates the nodes
+                # after the group.
                 image = str(properties.get("ImageId", ""))
                 runs = kind == _KINDS[0] and MACHINES.runs_programs(image)
                 _wait(kind, stack, logical_id, signal, runs=runs)
@@ -92,7 +93,7 @@ def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any], *, run
 
 
 def release() -> None:
-    """End all waits, so that the server can stop."""
+    """End all waits for signals, so that the server can stop."""
     _wait_conditions.reset()
 
 

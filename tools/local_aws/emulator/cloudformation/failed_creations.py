@@ -55,7 +55,7 @@ def _remember_undeleted(stack: dict[str, Any]) -> None:
 
 
 def install() -> None:
-    """Add the faults to every type, and keep resources that a rollback does not delete."""
+    """Add the faults to every resource type, and keep resources that a rollback does not delete."""
     for handler in ministack.handlers.values():
         if "create" in handler:
             handler["create"] = _failing(handler["create"])

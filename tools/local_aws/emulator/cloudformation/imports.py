@@ -1,10 +1,10 @@
 """Import change sets: the types of a hand-made load balancer, with what AWS checks.
 
-MiniStack has import change sets with AWS's refusals, and this module adds the types. As on AWS, an
-import checks that each resource exists, that it belongs to no other stack, that its properties
-adhere to the schema of its type and that it has a DeletionPolicy. An import does not compare the
-template with what runs, and changes nothing (AWS CloudFormation User Guide, "Import AWS resources
-into a CloudFormation stack manually").
+MiniStack has import change sets with AWS's refusals, and this module adds the types of load
+balancers. As on AWS, an import checks that each resource exists, that it belongs to no other stack,
+that its properties adhere to the schema of its type and that it has a DeletionPolicy. An import
+does not compare the template with what runs, and changes nothing (AWS CloudFormation User Guide,
+"Import AWS resources into a CloudFormation stack manually").
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ _READ: dict[str, Read] = {
 
 
 def _lookup(read: Read) -> Callable[[str], str | None]:
-    """Return a function that returns why a resource cannot be imported, None if it can."""
+    """Return a function that returns why a resource cannot be imported; None if it exists."""
 
     def problem(id_: str) -> str | None:
         try:
@@ -89,7 +89,7 @@ def _check_schemas(changes: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Add the lookup of each type, and the handler that imports a resource."""
+    """Add to the resource types the look-up of existing resources, and the handler of imports."""
     lookups = private(ministack.changesets, "_IMPORT_LOOKUPS")
     for kind, schema in SCHEMAS.items():
         if kind in _READ:

@@ -28,7 +28,7 @@ SCHEMAS: dict[str, dict[str, list[str]]] = json.loads(
 
 
 def declare(kind: str, *, create: Create, delete: Delete, update: Update | None = None) -> None:
-    """Set the handlers of a type; they replace MiniStack's handlers if there are any."""
+    """Set the handlers of a resource type; they replace MiniStack's handlers if there are any."""
     handler: dict[str, Any] = {"create": create, "delete": delete}
     if update is not None:
         handler["update"] = update
@@ -90,7 +90,7 @@ def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
 
 
 def enforce_schemas() -> None:
-    """Add to every type the schema check and the properties whose change replaces a resource.
+    """Add to every resource type the schema check, and the properties that replace a resource.
 
     Call this function after all types are declared.
     """

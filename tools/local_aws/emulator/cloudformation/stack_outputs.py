@@ -13,7 +13,7 @@ _GONE = ("DELETE_COMPLETE",)
 
 
 def _account_of(role: str | None) -> str:
-    """Return the account of the role, else the caller's account."""
+    """Return the account of a role's ARN; without a role, the caller's account."""
     if not role:
         return str(ministack.account())
     account = role.split(":")[4]

@@ -23,7 +23,7 @@ COUNTED = (
 out of ports.
 """
 _KEPT = 4000
-"""Project default: reports that are kept for each load balancer."""
+"""Project default: number of reports that are kept for each load balancer."""
 
 _reports: dict[str, deque[tuple[float, Mapping[str, float]]]] = {}
 
@@ -58,7 +58,7 @@ def active(balancer: str) -> float:
 
 
 def total(metric: str, balancer: str, begin: float, end: float) -> float | None:
-    """Return the number of events between two real times, None if AWS would not report it."""
+    """Return the number of events between two real times; None if AWS would report no datapoint."""
     reports = [*_reports.get(balancer, ())]
     count = float(sum(values.get(metric, 0) for at, values in reports if begin <= at < end))
     return count if count or metric == _NEW else None

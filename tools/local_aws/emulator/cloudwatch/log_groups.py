@@ -1,4 +1,4 @@
-"""Log groups of CloudFormation: AWS generates the name of a group without a name."""
+"""Log groups of CloudFormation: AWS generates the name of a log group without a name."""
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
@@ -6,11 +6,11 @@ from tools.local_aws.emulator.cloudformation.resource_types import Made, Propert
 KIND = "AWS::Logs::LogGroup"
 _NAME = "LogGroupName"
 _LONGEST_NAME = 512
-"""Longest name of a group (AWS, CloudWatch Logs API Reference, CreateLogGroup)."""
+"""Maximum length of a log group's name (AWS, CloudWatch Logs API Reference, CreateLogGroup)."""
 
 
 def install() -> None:
-    """Give groups without a name the name STACK-LOGICALID-SUFFIX, instead of MiniStack's name.
+    """Give log groups without a name the name STACK-LOGICALID-SUFFIX, not MiniStack's name.
 
     MiniStack's names contain slashes.
     """

@@ -20,7 +20,7 @@ _SHORTEST_S = 0.1
 """Project defaults: AWS seconds between two records (`_EVERY_S`), but at least these real seconds
 (`_SHORTEST_S`)."""
 _KEPT = 600
-"""Project default: recorded values of each alarm, enough for 10 periods of 10 minutes."""
+"""Project default: number of recorded values of each alarm, enough for 10 periods of 10 minutes."""
 
 Owner = tuple[str, str, str]
 """Account, region and name of an alarm."""

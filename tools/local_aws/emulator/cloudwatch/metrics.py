@@ -21,7 +21,7 @@ from tools.local_aws.emulator.ministack import private
 
 Alarm = ministack.Record
 Series = dict[int, float]
-"""Values by the number of the period, for periods with data."""
+"""A metric's values by the number of the period, for periods with data."""
 
 _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": lambda value, limit: value >= limit,
@@ -49,7 +49,8 @@ def state(alarm: Alarm) -> State:
     """Return the state of an alarm, computed from its metric."""
     series, last = _series(alarm), _last_period(alarm)
     if series and alarm.get("TreatMissingData") == "ignore":
-        # A period with data counts even if it ended before the next evaluation.
+        # The newest datapoint counts, even if no evaluation took place in its period or soon after
+        # it.
         newest = max(series)
         if _begin(alarm, newest + 1) > float(alarm.get("StateUpdatedTimestamp") or 0):
             last = min(last, newest + int(alarm["EvaluationPeriods"]) - 1)
@@ -57,13 +58,13 @@ def state(alarm: Alarm) -> State:
 
 
 def last_known(alarm: Alarm) -> State | None:
-    """Return the state at the end of the last period that has data, None if no period has data."""
+    """Return an alarm's state at the end of the last period with data; None if it has no data."""
     series = _series(alarm)
     return _state_at(alarm, series, max(series)) if series else None
 
 
 def _state_at(alarm: Alarm, series: Series, last: int) -> State:
-    """Return the state at the end of a period."""
+    """Return the alarm's state at the end of the period with number `last`."""
     count = int(alarm["EvaluationPeriods"])
     seen = [series[item] for item in range(last - count + 1, last + 1) if item in series]
     if not seen:
@@ -81,17 +82,17 @@ def _state_at(alarm: Alarm, series: Series, last: int) -> State:
 
 
 def _last_period(alarm: Alarm) -> int:
-    """Return the number of the last complete period."""
+    """Return the number of an alarm's last complete period."""
     return _period(alarm, CLOCK.now()) - 1
 
 
 def _period(alarm: Alarm, at: float) -> int:
-    """Return the number of the period of a real time."""
+    """Return the number of the alarm's period that contains a real time."""
     return int((at - CLOCK.began) // _seconds(alarm))
 
 
 def _begin(alarm: Alarm, period: int) -> float:
-    """Return the real time at which a period begins."""
+    """Return the real time at which an alarm's period with this number begins."""
     return CLOCK.began + period * _seconds(alarm)
 
 
@@ -100,7 +101,7 @@ def _seconds(alarm: Alarm) -> float:
 
 
 def _series(alarm: Alarm) -> Series:
-    """Return the alarm's metric in each complete period."""
+    """Return the values of the alarm's metric in complete periods."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
     if alarm["MetricName"] in flow_counts.COUNTED and alarm["Namespace"] == _NETWORK:

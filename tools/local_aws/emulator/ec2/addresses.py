@@ -1,4 +1,4 @@
-"""Elastic IPs, their associations, and NAT gateways, which use one Elastic IP each."""
+"""Elastic IPs, their associations, and the NAT gateways that use Elastic IPs."""
 
 import uuid
 from collections.abc import Callable
@@ -12,14 +12,15 @@ from tools.local_aws.emulator.errors import AwsError
 from tools.local_aws.emulator.ministack import private
 
 _QUOTA = 5
-"""Elastic IPs in a region (AWS, Elastic IP addresses, "Elastic IP address quota")."""
+"""Maximum number of Elastic IPs in a region (AWS, Elastic IP addresses, "Elastic IP address
+quota")."""
 
 _ec2 = ministack.ec2
 _random_ip: Callable[[str], str] = private(_ec2, "_random_ip")
 
 
 def allocate(allocation_id: str | None = None) -> ministack.Record:
-    """Allocate an address under the given id, else under a new id."""
+    """Allocate an Elastic IP under the given allocation id, else under a new id."""
     id_ = allocation_id or f"eipalloc-{_identifier()}"
     taken = {item["PublicIp"] for _, item in ministack.addresses.all_items()}
     public = next(ip for ip in iter(lambda: _random_ip("52."), None) if ip and ip not in taken)
@@ -37,7 +38,7 @@ def allocate(allocation_id: str | None = None) -> ministack.Record:
 
 
 def allocation(allocation_id: str) -> ministack.Record:
-    """Return an allocated address, or raise AwsError."""
+    """Return an allocated Elastic IP; raise AwsError if the allocation id does not exist."""
     record: ministack.Record | None = ministack.addresses.get(allocation_id)
     if record is None:
         message = f"The allocation ID '{allocation_id}' does not exist"
@@ -48,9 +49,9 @@ def allocation(allocation_id: str) -> ministack.Record:
 def associate(
     address: ministack.Record, *, instance: str | None = None, user: str | None = None
 ) -> None:
-    """Associate an address with an instance, or with a resource that has a network interface.
+    """Associate an Elastic IP with an instance, or with a resource that has a network interface.
 
-    An address that is associated with another instance is first disassociated from that instance
+    An Elastic IP that is associated with another instance is first disassociated from that instance
     (AWS, Amazon EC2 API Reference, AssociateAddress).
     """
     if instance is not None and address["InstanceId"] not in (None, instance):
@@ -66,7 +67,7 @@ def associate(
 
 
 def release(address: ministack.Record) -> None:
-    """End an address's association."""
+    """End the association of an Elastic IP."""
     instance = ministack.instances.get(address["InstanceId"] or "")
     if instance and instance.get("PublicIpAddress") == address["PublicIp"]:
         instance["PublicIpAddress"] = ""
@@ -215,7 +216,7 @@ def _delete_nat(id_: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the resource types."""
+    """Declare the resource types of Elastic IPs, their associations and NAT gateways."""
     resource_types.declare("AWS::EC2::EIP", create=_create, update=_update, delete=_delete)
     resource_types.declare("AWS::EC2::EIPAssociation", create=_associate, delete=_dissociate)
     resource_types.declare(

@@ -28,7 +28,7 @@ def _fault(message: str) -> AwsError:
 
 
 def launch_data(properties: Properties) -> dict[str, Any]:
-    """Return the data of the launch template in the version that the group names."""
+    """Return the data of the launch template in the version that a group's properties name."""
     named = properties["LaunchTemplate"]
     result = _templates.get(named.get("LaunchTemplateId", ""))
     if result is None:
@@ -42,7 +42,7 @@ def launch_data(properties: Properties) -> dict[str, Any]:
 
 
 _MADE_WITH = "MadeWith"
-"""Key of a group's record with its properties and its stack."""
+"""Key, in a group's record, of the properties and the stack with which the group was made."""
 _NAME_TAG = "aws:autoscaling:groupName"
 """AWS's own tag on every instance of a group (AWS, Tag Auto Scaling groups and instances)."""
 
@@ -102,7 +102,7 @@ def _wanted(properties: Properties) -> int:
 
 
 def _fill(name: str, properties: Properties, stack: str) -> None:
-    """Start the missing instances, spread over the subnets."""
+    """Start the missing instances of a group, spread over the group's subnets."""
     group = _groups[name]
     places = cycle(_subnets(properties))
     for _ in group["Instances"]:
@@ -137,7 +137,7 @@ def _drop(instance: dict[str, Any], arns: list[str]) -> None:
 
 
 def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:
-    """Replace each instance by a new instance in the same subnet."""
+    """Replace each instance of a group by a new instance in the same subnet."""
     group = _groups[name]
     for place, old in enumerate(list(group["Instances"])):
         subnet = ministack.instances[old["InstanceId"]]["SubnetId"]
@@ -146,7 +146,7 @@ def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> 
 
 
 def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
-    """Register instances with added target groups, and deregister them from removed groups."""
+    """Register instances with new target groups, and deregister them from removed target groups."""
     before, after = (set(item.get("TargetGroupARNs") or []) for item in (old, new))
     for item in group["Instances"]:
         for arn in after - before:

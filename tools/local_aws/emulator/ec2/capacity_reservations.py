@@ -24,7 +24,7 @@ PLATFORMS = (
     "Red Hat Enterprise Linux",
     "SUSE Linux",
 )
-"""The platforms that this project's stacks use."""
+"""The platforms (operating systems) of the reservations that this project's stacks create."""
 USED = "CapacityReservationId"
 
 reservations = ministack.AccountRegionScopedDict()
@@ -40,7 +40,7 @@ _start = private(ministack.ec2, "_start_instances")
 
 
 def use_place(instance: Record) -> None:
-    """Let an instance that begins to run use a free place, if there is one."""
+    """Let an instance that begins to run use a place, if a matching reservation has a free one."""
     instance.pop(USED, None)
     for reservation in reservations.values():
         if _matches(reservation, instance) and _free(reservation) > 0:
@@ -121,7 +121,7 @@ def _existing(id_: str) -> Record:
 
 
 def _cancel(id_: str) -> None:
-    """Cancel a reservation; its instances continue to run without it."""
+    """Cancel a reservation; its instances continue to run without a place."""
     _existing(id_)["State"] = "cancelled"
     for instance in ministack.instances.values():
         if instance.get(USED) == id_:

@@ -18,7 +18,8 @@ def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
         raise AwsError("InvalidParameter", message)
     group = properties.get("LogGroupName", "")
     if group not in ministack.log_groups:
-        # AWS creates a missing group without retention (AWS, Publish flow logs to CloudWatch Logs).
+        # AWS creates a missing log group without retention (AWS, Publish flow logs to CloudWatch
+        # Logs).
         raise AwsError("InvalidParameter", f"the template does not create the log group '{group}'")
     id_ = f"fl-{uuid.uuid4().hex[:17]}"
     ministack.flow_logs[id_] = {
@@ -46,5 +47,5 @@ def _delete(id_: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the resource type."""
+    """Declare the resource type of flow logs."""
     resource_types.declare("AWS::EC2::FlowLog", create=_create, update=_update, delete=_delete)

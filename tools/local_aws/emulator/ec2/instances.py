@@ -24,7 +24,7 @@ from tools.local_aws.emulator.ministack import private
 _RESERVED = 4
 """First addresses of a subnet, reserved by AWS (AWS, Subnet CIDR blocks)."""
 CHANGED = threading.Event()
-"""Set after each change of an instance."""
+"""Event that is set after each change of an instance."""
 RESTARTS: list[str] = []
 """Ids of instances that EC2 has restarted, and whose machines still run the old programs."""
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
@@ -32,7 +32,7 @@ _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 
 
 def running(instance_id: str) -> ministack.Record:
-    """Return an instance that is not terminated, or raise AwsError."""
+    """Return an instance; raise AwsError if the instance does not exist or is terminated."""
     record: ministack.Record | None = ministack.instances.get(instance_id)
     if record is None or record["State"]["Name"] == "terminated":
         message = f"The instance ID '{instance_id}' does not exist"
@@ -303,7 +303,7 @@ def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> 
         instance["SecurityGroups"] = [_group_summary(item) for item in groups]
     if instance["UserData"] != new.get("UserData", ""):
         # Like a changed type, changed user data stops and starts the instance; cloud-init does not
-        # run it again.
+        # run the user data again.
         instance["UserData"] = new.get("UserData", "")
         restart(instance_id)
     instance["IamInstanceProfile"] = _profile(new.get("IamInstanceProfile"))

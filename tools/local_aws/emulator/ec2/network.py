@@ -12,7 +12,7 @@ from tools.local_aws.emulator.errors import AwsError
 
 
 def vpc(vpc_id: str) -> ministack.Record:
-    """Return a VPC, or raise AwsError."""
+    """Return a VPC; raise AwsError if the VPC does not exist."""
     record: ministack.Record | None = ministack.vpcs.get(vpc_id)
     if record is None:
         raise AwsError("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
@@ -20,7 +20,7 @@ def vpc(vpc_id: str) -> ministack.Record:
 
 
 def subnet(subnet_id: str) -> ministack.Record:
-    """Return a subnet, or raise AwsError."""
+    """Return a subnet; raise AwsError if the subnet does not exist."""
     record: ministack.Record | None = ministack.subnets.get(subnet_id)
     if record is None:
         raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
@@ -28,7 +28,7 @@ def subnet(subnet_id: str) -> ministack.Record:
 
 
 def route_table(table_id: str) -> ministack.Record:
-    """Return a route table, or raise AwsError."""
+    """Return a route table; raise AwsError if the route table does not exist."""
     record: ministack.Record | None = ministack.route_tables.get(table_id)
     if record is None:
         message = f"The routeTable ID '{table_id}' does not exist"
@@ -134,7 +134,10 @@ def _check_endpoint(properties: Properties) -> None:
 
 
 def _check_private_dns(properties: Properties) -> None:
-    """Check that private DNS is possible: the VPC has DNS, and no other endpoint has the name."""
+    """Check that private DNS is possible for an endpoint.
+
+    The VPC must have DNS, and no other endpoint of the VPC may have private DNS for the service.
+    """
     if not resource_types.truth(properties.get("PrivateDnsEnabled", False)):
         return
     owner = vpc(properties["VpcId"])
@@ -181,7 +184,7 @@ def _check_unused_gateway(gateway_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Add the checks to MiniStack's handlers."""
+    """Add the checks of this module to MiniStack's handlers."""
     resource_types.check("AWS::EC2::VPC", _check_vpc_block)
     resource_types.check("AWS::EC2::Subnet", _check_subnet_block)
     resource_types.check("AWS::EC2::RouteTable", _check_vpc)

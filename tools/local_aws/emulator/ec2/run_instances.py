@@ -18,14 +18,14 @@ _NAMED = ("ImageId", "InstanceType", "SubnetId", "KeyName", "PrivateIpAddress", 
 
 
 def _properties(parameters: Parameters) -> Properties:
-    """Return the properties of the instance's resource type."""
+    """Return the parameters of a call as properties of the type AWS::EC2::Instance."""
     named = {key: parameters[key][0] for key in _NAMED if key in parameters}
     groups = [value for key, (value, *_) in parameters.items() if key.startswith("SecurityGroupId")]
     return {**named, "SecurityGroupIds": groups, "Tags": _tags(parameters)}
 
 
 def _tags(parameters: Parameters) -> list[dict[str, str]]:
-    """Return the tags that the call gives to instances, not to their volumes."""
+    """Return the tags that a call gives to instances, without those for volumes."""
     keys = [
         key.removesuffix(".Key")
         for key in parameters
@@ -54,5 +54,5 @@ def _run(parameters: Parameters) -> Any:
 
 
 def install() -> None:
-    """Replace the call."""
+    """Replace MiniStack's call RunInstances."""
     ministack.ec2_actions["RunInstances"] = _run

@@ -15,7 +15,8 @@ from tools.local_aws.emulator.ec2 import network
 from tools.local_aws.emulator.errors import AwsError
 
 _QUOTA = 60
-"""Rules of a group in each direction (AWS, Amazon VPC quotas, "Security groups")."""
+"""Maximum number of rules of a security group in each direction (AWS, Amazon VPC quotas, "Security
+groups")."""
 _WEIGHTS = {"route53-healthchecks": 25}
 """Number of rules that a reference to an AWS-managed prefix list counts as (AWS, AWS-managed prefix
 lists, "weight")."""
@@ -34,7 +35,7 @@ _DEFAULT = {
 
 
 def group(group_id: str) -> ministack.Record:
-    """Return a security group, or raise AwsError."""
+    """Return a security group; raise AwsError if the security group does not exist."""
     record: ministack.Record | None = ministack.security_groups.get(group_id)
     if record is None:
         message = f"The security group '{group_id}' does not exist"
@@ -43,7 +44,7 @@ def group(group_id: str) -> ministack.Record:
 
 
 def rule(id_: str, direction: str) -> dict[str, Any]:
-    """Return the attributes of a rule, or raise AwsError."""
+    """Return the attributes of a rule; raise AwsError if the rule does not exist."""
     rules = (
         item.get("SecurityGroupRuleId")
         for record in ministack.security_groups.values()
@@ -115,7 +116,10 @@ def rules(group_id: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def admitted_ports() -> list[int]:
-    """Return the TCP ports that rules of any group admit, without ranges wider than `_WIDEST`."""
+    """Return the TCP ports that ingress rules of any security group admit.
+
+    Ranges wider than `_WIDEST` are ignored.
+    """
     ranges = [
         range(int(item["FromPort"]), int(item["ToPort"]) + 1)
         for _, record in [*ministack.security_groups.all_items()]
@@ -235,7 +239,7 @@ def _check_unused(group_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the rules, and add checks to the groups that MiniStack makes."""
+    """Declare the resource types of rules, and add checks to the groups that MiniStack makes."""
     for direction in _DIRECTIONS:
         rules = _Rules(direction)
         kind = f"AWS::EC2::SecurityGroup{direction.capitalize()}"

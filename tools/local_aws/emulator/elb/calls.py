@@ -33,7 +33,7 @@ def properties_of(parameters: Parameters) -> Properties:
 
 
 def _lists(value: Any) -> Any:
-    """Return a tree with lists instead of the numbered members of the query protocol."""
+    """Return nested values with lists instead of the numbered members of the query protocol."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {_MEMBER}:
@@ -97,7 +97,10 @@ def _handler(kind: str) -> Create:
 
 
 def install() -> None:
-    """Replace the calls; the handlers of the resource types are already complete."""
+    """Replace the calls of MiniStack that create resources of Elastic Load Balancing.
+
+    Call this function after the handlers of the resource types are declared.
+    """
     tg_xml, listener_xml = (private(ministack.alb, name) for name in ("_tg_xml", "_listener_xml"))
     ministack.alb_actions["CreateLoadBalancer"] = _created(
         "CreateLoadBalancer",

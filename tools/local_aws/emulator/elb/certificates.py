@@ -76,7 +76,10 @@ def authority_file() -> str:
 
 
 def issued(names: list[str]) -> tuple[str, str]:
-    """Return a chain for names, with the authority's certificate, and its key, in PEM form."""
+    """Return a certificate chain for names and the certificate's key, in PEM form.
+
+    The chain ends with the authority's certificate.
+    """
     certificate, key = _made(names, issuer=_authority_files())
     return certificate + authority(), key
 
@@ -92,7 +95,7 @@ def _authority_files() -> list[str]:
 def _made(
     names: list[str], *, is_authority: bool = False, issuer: list[str] | None = None
 ) -> tuple[str, str]:
-    """Return a certificate for names and its key.
+    """Return a certificate for names, and the certificate's key, in PEM form.
 
     `issuer` has the paths of the authority's certificate and key; None: the certificate signs
     itself.

@@ -36,7 +36,8 @@ CLIENTS: dict[str, str] = {}
 
 _PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
-"""Project default: longest wait for a change, below the time-out of clients of the control API."""
+"""Project default: longest wait for a change of the forwarding table, below the time-out of clients
+of the control API."""
 _LOOK_S = 0.2
 """Project default: seconds between two polls for changes."""
 _CLOCK_S = 10
@@ -145,7 +146,7 @@ class _Table:
         }
 
     def _balancer_as_target(self, arn: str) -> Document:
-        """Return the zone, address and groups of a load balancer that is a target.
+        """Return a load balancer that is a target: its address, security groups, and any cut.
 
         The target's endpoint is None, because the process of the load balancers knows the endpoint.
         """

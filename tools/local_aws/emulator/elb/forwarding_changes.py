@@ -7,7 +7,7 @@ import itertools
 
 
 class ForwardingChanges:
-    """A number that each change increases."""
+    """Counter that each change increases, so that a poll sees whether something has changed."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)

@@ -1,4 +1,4 @@
-"""The flows of health checks, which may not reach their target.
+"""The flows of health checks, which security groups or cuts can keep from their targets.
 
 AWS, Update the security groups for your Network Load Balancer: health checks come from the private
 addresses of the load balancer. The checks need an outbound rule of the load balancer's security

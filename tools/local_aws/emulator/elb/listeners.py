@@ -17,13 +17,14 @@ _PROTOCOLS = {
 }
 _SECURE = ("TLS", "HTTPS")
 _QUOTA = 50
-"""Listeners of a balancer (AWS, Quotas for your Network Load Balancers), not adjustable."""
+"""Maximum number of listeners of a load balancer (AWS, Quotas for your Network Load Balancers), not
+adjustable."""
 _IDLE = "tcp.idle_timeout.seconds"
 _DEFAULTS = {"TCP": {_IDLE: "350"}, "TLS": {_IDLE: "350"}}
 
 
 def listener(arn: str) -> ministack.Record:
-    """Return a listener, or raise AwsError."""
+    """Return a listener; raise AwsError if the listener does not exist."""
     record: ministack.Record | None = ministack.listeners.get(arn)
     if record is None:
         raise fault("ListenerNotFound", f"Listener '{arn}' not found")
@@ -208,5 +209,5 @@ def _delete(arn: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the resource type."""
+    """Declare the resource type of listeners."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

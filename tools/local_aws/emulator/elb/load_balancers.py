@@ -60,7 +60,7 @@ _DEFAULTS = {
 
 
 def balancer(arn: str) -> ministack.Record:
-    """Return a load balancer, or raise AwsError."""
+    """Return a load balancer; raise AwsError if the load balancer does not exist."""
     record: ministack.Record | None = ministack.load_balancers.get(arn)
     if record is None:
         message = f"Load balancer '{arn}' not found"
@@ -75,13 +75,13 @@ def canonical_zone(kind: str, region: str) -> str:
 
 
 def attributes_of(declared: Any, defaults: dict[str, str]) -> list[dict[str, str]]:
-    """Return the default attributes, overridden by those of the template."""
+    """Return attributes with their default values, overridden by the values in the template."""
     given = {item["Key"]: str(item.get("Value", "")) for item in declared or []}
     return [{"Key": key, "Value": value} for key, value in {**defaults, **given}.items()]
 
 
 def fault(code: str, message: str) -> AwsError:
-    """Return an error of this service."""
+    """Return an error of Elastic Load Balancing."""
     return AwsError(code, message, service="ElasticLoadBalancingV2")
 
 

@@ -47,7 +47,7 @@ _EXTRA = ("stickiness.app_cookie.cookie_name",)
 
 
 def group(arn: str) -> ministack.Record:
-    """Return a target group, or raise AwsError."""
+    """Return a target group; raise AwsError if the target group does not exist."""
     record: ministack.Record | None = ministack.target_groups.get(arn)
     if record is None:
         raise fault("TargetGroupNotFound", f"Target group '{arn}' not found")

@@ -108,6 +108,6 @@ async def _handle(
 
 
 def install() -> None:
-    """Answer the calls of the service."""
+    """Answer the API calls about zonal shifts."""
     ministack.patterns[_SERVICE] = {"credential_scope": _SERVICE}
     ministack.services[_SERVICE] = _handle

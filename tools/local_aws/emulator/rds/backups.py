@@ -30,7 +30,7 @@ _RETAINED = timedelta(days=7)
 
 @dataclass(frozen=True)
 class _Copy:
-    """The replicated backups of a database."""
+    """The automated backups of a database that RDS replicates to another region."""
 
     account: str
     region: str
@@ -76,7 +76,11 @@ def replicate(id_: str, properties: Properties) -> None:
 
 
 def check(properties: Properties) -> None:
-    """Refuse what RDS refuses: an encrypted database without a key, a key without a region."""
+    """Refuse what RDS refuses in the settings of the replication of backups.
+
+    Backups of an encrypted database need a key, a key needs a region, and the region must differ
+    from that of the database.
+    """
     region, key = properties.get(_REGION), properties.get(_KEY)
     encrypted = resource_types.truth(properties.get("StorageEncrypted"))
     if region and encrypted and not key:
@@ -185,6 +189,6 @@ def _first(value: Any) -> str:
 
 
 def install() -> None:
-    """Answer the calls about copies."""
+    """Answer the calls about replicated backups."""
     ministack.rds_actions["DescribeDBInstanceAutomatedBackups"] = _describe
     ministack.rds_actions["RestoreDBInstanceToPointInTime"] = _restore

@@ -82,9 +82,9 @@ def _check_protection(id_: str, _properties: Properties) -> None:
 
 
 def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
-    """Create the administrator's secret if RDS manages the password; return its attributes.
+    """Create the administrator's secret if RDS manages the password; return its ARN for `GetAtt`.
 
-    Without a managed password, there are no attributes.
+    Without a managed password, the result is empty.
     """
     kept = ministack.databases[id_].get("MasterUserSecret")
     if not resource_types.truth(properties.get(MANAGED)):
@@ -198,7 +198,7 @@ def _first(value: Any) -> Any:
 
 
 def install() -> None:
-    """Declare the resource types, and answer their calls."""
+    """Declare the resource types of RDS, and answer RDS's calls."""
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 

@@ -54,7 +54,7 @@ class RecordSet:
 
 @dataclass
 class Answer:
-    """The answer to a question.
+    """The answer to a DNS question.
 
     Attributes:
         code: NOERROR, NXDOMAIN, or REFUSED for a name that belongs to no zone or load balancer.
@@ -95,7 +95,7 @@ def _ports(arn: str) -> list[int]:
 
 
 def answer(name: str, kind: str, vpc: str = "") -> Answer:
-    """Return the answer for a client in a VPC, or for a client outside."""
+    """Return the answer for a client in a VPC, or for a client outside of AWS."""
     result, name = Answer(), _full(name)
     for link in range(_MAXIMUM_LINKS):
         balancer = _balancer_of(name)
@@ -152,7 +152,7 @@ def in_zone(zone_id: str, name: str, kind: str, links: int = _MAXIMUM_LINKS) -> 
 
 
 def chosen(records: list[Record]) -> Record | None:
-    """Return the record that answers, by the routing policy of its name.
+    """Return which of a name's records answers, by their routing policy; None without records.
 
     AWS, How Amazon Route 53 chooses records when health checking is configured: healthy records
     only, or all if none is healthy; SECONDARY only while it is healthy and PRIMARY is not.
@@ -170,7 +170,7 @@ def chosen(records: list[Record]) -> Record | None:
     usable = [item for item in weighted if int(item["Weight"]) > 0] or weighted
     healthy = [item for item in usable if health_status.of_record(item)] or usable
     weights = [int(item["Weight"]) or 1 for item in healthy]
-    return random.choices(healthy, weights)[0]  # noqa: S311 - load, no secret
+    return random.choices(healthy, weights)[0]  # noqa: S311 - distributes queries, makes no secret
 
 
 def exists(zone_id: str, name: str) -> bool:

@@ -60,7 +60,7 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
 
 
 def _rrset(records: dns_answer.RecordSet) -> dns.rrset.RRset:
-    """Return records for a response.
+    """Convert records into the form in which a DNS response contains them.
 
     A name in a value counts as absolute even without a dot at its end.
     """
@@ -82,7 +82,10 @@ def _wire(response: dns.message.Message, size: int = 0) -> bytes:
 
 
 def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
-    """Return the response, SERVFAIL if a value or a resource cannot be read."""
+    """Return the response to a query: SERVFAIL if a value or a resource cannot be read.
+
+    None: the query cannot be read.
+    """
     try:
         return respond(query, vpc, udp=udp)
     except (dns.exception.DNSException, KeyError, RuntimeError, ValueError):
@@ -93,14 +96,14 @@ def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
 
 
 class DnsServer:
-    """Listens for each view, on the server's event loop."""
+    """DNS server that listens for each view, on the event loop of the local AWS's server."""
 
     def __init__(self) -> None:
         self._views: dict[str, _View] = {}
         self._is_on = False
 
     def start(self) -> None:
-        """Listen for each view, from now on.
+        """Open an endpoint for each view, from now on.
 
         Raises:
             OSError: another process uses an endpoint.
@@ -109,7 +112,7 @@ class DnsServer:
         self.refresh()
 
     def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now; return the endpoints.
+        """Open an endpoint for each view that exists now; return the endpoints.
 
         While the DNS server is off, listen for no view and return no endpoints.
 

@@ -37,7 +37,7 @@ _ANY_STATUS_BELOW_400 = "200-399"
 
 @dataclass
 class Status:
-    """The status of one check.
+    """The status of one endpoint check.
 
     Attributes:
         healthy: the status.
@@ -59,7 +59,7 @@ class EndpointChecker:
         self._pool = ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="endpoint-check")
 
     def healthy(self, check_id: str) -> bool | None:
-        """Return the status of a check; None while no check runs.
+        """Return the status of an endpoint check; None while the part `metrics` is off.
 
         A new check is healthy until there is enough data (AWS, How Amazon Route 53 determines the
         status of health checks that monitor an endpoint).
@@ -70,7 +70,7 @@ class EndpointChecker:
         return status is None or status.healthy
 
     def start(self, is_open: Open) -> None:
-        """Request endpoints from now on.
+        """Request the endpoints of all checks from now on.
 
         Args:
             is_open: returns whether the endpoint of a check's settings accepts connections.
@@ -81,7 +81,7 @@ class EndpointChecker:
         threading.Thread(target=self._run, args=arguments, name="checks", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop requests."""
+        """Stop the requests to endpoints."""
         if self._stop_asked is not None:
             self._stop_asked.set()
         self._stop_asked = None
@@ -126,12 +126,12 @@ def balancer_answers(config: Record, balancer: Record, zones: list[str]) -> bool
     """Return whether a load balancer's listener answers a request, at the address of one zone."""
     if not zones:
         return False
-    arn, zone = balancer["LoadBalancerArn"], random.choice(zones)  # noqa: S311 - as DNS does
+    arn, zone = balancer["LoadBalancerArn"], random.choice(zones)  # noqa: S311 - DNS chooses at random, too
     return _answers(config, loopback.endpoint("balancer", arn, int(config["Port"]), zone))
 
 
 def instance_answers(config: Record, instance_id: str) -> bool:
-    """Return whether the servers that stand for an instance answer; True if it has no servers."""
+    """Return whether the servers that stand for an instance answer; True without such servers."""
     endpoint = stand_ins.endpoint(instance_id, int(config["Port"]))
     return endpoint is None or _answers(config, endpoint)
 

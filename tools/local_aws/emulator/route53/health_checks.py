@@ -107,5 +107,5 @@ def _delete(id_: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the resource type."""
+    """Declare the resource type of health checks."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

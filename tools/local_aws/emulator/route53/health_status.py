@@ -17,7 +17,7 @@ Record = ministack.Record
 
 @dataclass(frozen=True)
 class Verdict:
-    """A status with its reason."""
+    """Status of a health check, with the reason."""
 
     healthy: bool
     reason: str

@@ -19,12 +19,12 @@ _r53 = ministack.route53
 
 
 def fault(code: str, message: str, status: int = 400) -> AwsError:
-    """Return an error of this service."""
+    """Return an error of Route 53."""
     return AwsError(code, message, service="Route53", status=status)
 
 
 def zone(zone_id: str) -> ministack.Record:
-    """Return a hosted zone, or raise AwsError."""
+    """Return a hosted zone; raise AwsError if the hosted zone does not exist."""
     record: ministack.Record | None = ministack.zones.get(zone_id.removeprefix("/hostedzone/"))
     if record is None:
         message = f"No hosted zone found with ID: {zone_id}"
@@ -66,7 +66,7 @@ def _check_conflict(name: str, vpc: dict[str, str], own: str) -> None:
 
 
 def _vpcs(properties: Properties) -> list[dict[str, str]]:
-    """Return the VPCs of a private zone, which may be in other regions, or raise AwsError."""
+    """Return a private zone's VPCs, also of other regions; raise AwsError if one does not exist."""
     result = []
     for item in properties.get("VPCs") or []:
         vpc = {"VPCRegion": item["VPCRegion"], "VPCId": item["VPCId"]}

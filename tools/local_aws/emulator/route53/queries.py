@@ -13,7 +13,8 @@ _STATUS = re.compile(r"/healthcheck/([^/]+)/(status|lastfailurereason)$")
 _TAGS = re.compile(r"/tags/(healthcheck|hostedzone)$")
 _ANSWER = re.compile(r"/testdnsanswer$")
 _TAGGED_AT_ONCE = 10
-"""Resources in one call (AWS, Amazon Route 53 API Reference, ListTagsForResources)."""
+"""Maximum number of resources in one call (AWS, Amazon Route 53 API Reference,
+ListTagsForResources)."""
 _CHECKER = ("eu-west-1", "192.0.2.53")
 """Region and address of the only health checker of the local AWS."""
 
@@ -50,7 +51,7 @@ def _health_check_status(check_id: str, asked: str) -> Any:
 
 def _tags_of_several(kind: str, body: bytes) -> Any:
     """Answer ListTagsForResources."""
-    ids = [item.text or "" for item in fromstring(body).iter() if item.tag.endswith("ResourceId")]  # noqa: S314 - the SDK of a test has written it
+    ids = [item.text or "" for item in fromstring(body).iter() if item.tag.endswith("ResourceId")]  # noqa: S314 - the SDK of a test has written the body
     if not 1 <= len(ids) <= _TAGGED_AT_ONCE:
         message = f"ResourceIds must have 1 to {_TAGGED_AT_ONCE} items"
         raise hosted_zones.fault("InvalidInput", message)
@@ -97,7 +98,7 @@ def _test_dns_answer(parameters: dict[str, list[str]]) -> Any:
 
 
 def install() -> None:
-    """Replace MiniStack's answers to these calls."""
+    """Replace MiniStack's answers to the calls of this module."""
     others = private(_r53, "handle_request")
 
     async def handled(method: str, path: str, headers: Any, body: bytes, parameters: Any) -> Any:

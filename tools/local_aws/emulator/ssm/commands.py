@@ -100,7 +100,7 @@ def _filled(text: str, given: dict[str, str]) -> str:
 
 
 def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) -> None:
-    """Send a command to the server that simulates the instance, and store the result."""
+    """Send a command to the stand-in of an instance, and store the result."""
     place = stand_ins.commands_endpoint(instance_id)
     if place is None:
         # Wait for the delivery time-out: no event announces that a command has not arrived (AWS,

@@ -145,7 +145,7 @@ _CALLS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def install() -> None:
-    """Declare the resource types, and answer their calls."""
+    """Declare the types of documents and associations, and answer Systems Manager's calls."""
     resource_types.declare(
         DOCUMENT, create=_create_document, update=_update_document, delete=_delete_document
     )

@@ -64,7 +64,7 @@ class ApplicationBalancers:
 
     Args:
         open_flows: the open connections to targets.
-        totals: the counts.
+        totals: the counts of flows.
         table: returns the current forwarding table.
     """
 

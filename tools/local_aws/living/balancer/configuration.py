@@ -69,7 +69,7 @@ class TargetGroup:
     targets: tuple[Target, ...]
 
     def is_true(self, attribute: str) -> bool:
-        """Return whether an attribute is `true`."""
+        """Return whether an attribute of the target group is `true`."""
         return self.attributes.get(attribute) == "true"
 
     def seconds(self, attribute: str) -> float:

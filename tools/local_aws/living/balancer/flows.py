@@ -113,7 +113,7 @@ class Flow:
     async def _pass(
         self, side: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Pass data of one side to the other.
+        """Pass the data that one end of the flow sends to the other end.
 
         A flow that was idle too long is forgotten without notice to its ends; the next data gets a
         reset (AWS, Network Load Balancers, Connection idle timeout).

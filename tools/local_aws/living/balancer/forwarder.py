@@ -36,7 +36,7 @@ _Key = tuple[str, str]
 
 
 class Forwarder:
-    """All load balancers.
+    """All load balancers of a local AWS.
 
     Attributes:
         table: the current forwarding table.
@@ -73,7 +73,7 @@ class Forwarder:
             self._follow(flow)
 
     def close(self) -> None:
-        """Close everything."""
+        """Close all listening sockets, and reset all flows."""
         for item in self._sockets.values():
             item.close()
         for flow in [*self.flows]:
@@ -114,7 +114,7 @@ class Forwarder:
             self._inside[balancer.arn, listener.port] = opened.endpoint
 
     def _sources(self, balancer: Balancer, listener: Listener, zone: str) -> Sources:
-        """Return the addresses that the load balancer's security groups admit."""
+        """Return the loopback addresses that the load balancer's security groups admit."""
         if balancer.zones[zone].cut:
             return NONE
         if not balancer.groups:

@@ -11,10 +11,10 @@ Load Balancers).
 """
 _CHUNK = 65536
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-"""A field name (RFC 9110, section 5.6.2)."""
+"""Pattern of a header's name (RFC 9110, section 5.6.2, token)."""
 _AWS_NAME = re.compile(r"[-A-Za-z0-9]+")
-"""Names of headers that `routing.http.drop_invalid_header_fields.enabled` keeps (AWS, Application
-Load Balancers, Load balancer attributes)."""
+"""Pattern of the names of headers that `routing.http.drop_invalid_header_fields.enabled` keeps
+(AWS, Application Load Balancers, Load balancer attributes)."""
 
 
 class MalformedError(ValueError):
@@ -37,7 +37,7 @@ class Head:
         return [value for key, value in self.headers if key.lower() == name]
 
     def remove(self, *names: str) -> None:
-        """Remove headers."""
+        """Remove the headers with the given names, which are in lower case."""
         self.headers = [item for item in self.headers if item[0].lower() not in names]
 
     def remove_invalid(self) -> None:

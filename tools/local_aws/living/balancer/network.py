@@ -79,7 +79,7 @@ class NetworkBalancers:
 
     Args:
         open_flows: the open flows.
-        totals: the counts.
+        totals: the counts of flows.
         balancer_endpoint: returns the endpoint of a target that is a load balancer.
     """
 
@@ -103,7 +103,7 @@ class NetworkBalancers:
             self._counts.add(arn, counts.RESETS["balancer"])
             flows.reset(writer)
             return
-        sequence = random.randrange(_SEQUENCE_NUMBERS)  # noqa: S311 - as a hash's input
+        sequence = random.randrange(_SEQUENCE_NUMBERS)  # noqa: S311 - the input of a hash, no secret
         target = routing.flow_target(route, (peer[0], peer[1], *here, sequence))
         if route.fails_open:
             self._counts.add(arn, counts.FAIL_OPEN)

@@ -37,7 +37,7 @@ class Route:
 
 
 def route(table: Configuration, balancer: Balancer, listener: Listener, zone: str) -> Route:
-    """Return the targets of new connections to the address in a zone."""
+    """Return the targets of new connections to a listener's address in a zone."""
     groups = [
         table.target_groups[arn] for arn in listener.target_groups if arn in table.target_groups
     ]

@@ -72,7 +72,7 @@ class Aws:
             raise RefusedError(text) from None
 
     def json(self, service: str, target: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Call an operation of a service with JSON; `target` is the prefix and the operation."""
+        """Call an operation of a service with JSON; `target` is the value of `X-Amz-Target`."""
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
         operation = target.rpartition(".")[2]
         body = json.dumps(request).encode()
@@ -106,7 +106,7 @@ def _error(content: bytes) -> tuple[str, str]:
 
 def _texts(xml: str) -> dict[str, str | None]:
     """Return the texts of the elements of an answer of the local AWS, by name."""
-    elements = ElementTree.fromstring(xml).iter()  # noqa: S314 - from the local AWS
+    elements = ElementTree.fromstring(xml).iter()  # noqa: S314 - the XML is from the local AWS
     return {item.tag.rpartition("}")[2]: item.text for item in elements}
 
 

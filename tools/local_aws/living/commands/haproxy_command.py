@@ -98,7 +98,7 @@ def main() -> None:
             arguments[place + 1] = _copied(arguments[place + 1], settings, name_server)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    os.execv(settings["haproxy"], [PROGRAM, *arguments])  # noqa: S606 - no shell
+    os.execv(settings["haproxy"], [PROGRAM, *arguments])  # noqa: S606 - no shell is needed
 
 
 if __name__ == "__main__":

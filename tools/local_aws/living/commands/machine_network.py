@@ -10,10 +10,10 @@ each start (`sitecustomize.py`, `machine_paths.py`).
 import socket
 from typing import Any, ClassVar
 
-import machine_ports  # type: ignore[import-not-found] # beside this file in the path
+import machine_ports  # type: ignore[import-not-found] # beside this file on the import path
 
 _METADATA = "169.254.169.254"
-_OWN = ("", "0.0.0.0", "127.0.0.1", "localhost")  # noqa: S104 - the addresses that are replaced
+_OWN = ("", "0.0.0.0", "127.0.0.1", "localhost")  # noqa: S104 - the machine's own address replaces these
 
 
 class MachineSocket(socket.socket):
@@ -76,7 +76,10 @@ def install(root: str = "") -> None:
         resolved = socket.getaddrinfo
 
         def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
-            """Resolve a name as the machine's hosts file says, and a manager's port."""
+            """Resolve a name as the machine's hosts file says.
+
+            A manager's port is replaced by the port that stands for it on the shared address.
+            """
             if host in known.get("names", {}) and isinstance(port, int):
                 actual = machine_ports.actual(root, host, port)
                 if actual != port:

@@ -143,7 +143,7 @@ class Session:
 
 
 def _secured(connection: socket.socket, certificate: "Path") -> "ssl.SSLSocket":
-    """Return the connection with TLS."""
+    """Return a client's connection after the TLS handshake."""
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

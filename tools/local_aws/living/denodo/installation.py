@@ -88,7 +88,7 @@ def copy_files(home: Path, version: str) -> None:
     for folder in ("bin", "run", "behave", "logs"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "VERSION").write_text("7.0" if version.startswith("7.") else version)
-    # Represent the newest Denodo update, whose ping.sh has the option -r.
+    # The stand-ins behave as the newest Denodo update, whose ping.sh has the option -r.
     (home / "UPDATE").write_text("newer")
     for folder in _DRIVERS:
         (home / folder).mkdir(parents=True, exist_ok=True)

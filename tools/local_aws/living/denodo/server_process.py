@@ -71,7 +71,7 @@ def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServer
     """
     if not (home.path / "REAL").exists() or home.certificate or "https" in ports:
         return None
-    import real_servers  # type: ignore[import-not-found] # see `serve`
+    import real_servers  # type: ignore[import-not-found] # found by its path
 
     result: RealServers = real_servers.RealServers(home, ports, host)
     return result

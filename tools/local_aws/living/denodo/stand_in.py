@@ -79,7 +79,7 @@ class Home:
         if self.address != _LOOPBACK or not machine.exists():
             return self.address, port
         sys.path.append(str(Path(__file__).parents[1] / "commands"))
-        import machine_ports  # type: ignore[import-not-found] # a path of the machine
+        import machine_ports  # type: ignore[import-not-found] # found on the import path
 
         return self.address, machine_ports.actual(machine.read_text(), self.node, port)
 
@@ -143,7 +143,7 @@ class Home:
         return {name: port, "odbc": int(settings[f"{_MANAGER}.odbcPort"]), **more}
 
     def listens(self, server: str) -> bool:
-        """Return whether a port of a server is open."""
+        """Return whether one of a server's ports accepts connections."""
         return any(_connected(self, port) for port in self.ports(server).values())
 
     def second_port(self, server: str) -> int:
@@ -171,7 +171,7 @@ class Home:
         return self.path / "run/applications" / name
 
     def running(self, server: str) -> dict[str, object]:
-        """Return the settings with which a server was started."""
+        """Return the settings with which a server was started last; empty before the first."""
         file = self.path / "run" / f"{server}.json"
         found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return found
