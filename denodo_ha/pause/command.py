@@ -20,7 +20,7 @@ from denodo_ha.environment.full_command import full_command
 from denodo_ha.pause.pausing import Pausing
 
 LONGEST_S: Final = 86_400
-"""Project default: longest pause. A longer maintenance extends the pause each day."""
+"""Project default: longest pause, in seconds. A longer maintenance extends the pause each day."""
 _SHORTEST_S: Final = 60
 _DURATION: Final = re.compile(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?")
 

@@ -63,7 +63,7 @@ def require_absent(path: Path) -> None:
 
 
 def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
-    """Write the archive, and the list of its parts.
+    """Write an archive with a file for each part that was read, and with the list of all parts.
 
     Raises:
         Failed: The file cannot be written; an incomplete file is removed.

@@ -169,7 +169,7 @@ def _auxiliary_ports(
     *,
     tls: bool = False,
 ) -> Iterator[VerifiedPort]:
-    """Yield the auxiliary ports of the Scheduler's service `entry`, else of Virtual DataPort."""
+    """Yield auxiliary ports: of the Scheduler's service `entry`; if empty, of Virtual DataPort."""
     if not entry and not version_ports(environment).auxiliary:
         return
     suffix = f" ({entry})" if entry else ""
@@ -213,7 +213,7 @@ class Verification:
 
     Attributes:
         site: the site to verify.
-        settings: the options.
+        settings: the options of the command.
         cluster: the cluster to which the name resolves; empty until it is known.
     """
 
@@ -223,7 +223,7 @@ class Verification:
         self._addresses: tuple[str, ...] = ()
 
     def resolve(self, log: StepLog) -> bool:
-        """Resolve addresses and the answering cluster; return False if there is no address."""
+        """Resolve the site's host to addresses and a cluster; return False without an address."""
         try:
             answer, self.cluster = resolve_site(log, self.site)
         except Fault:
@@ -233,7 +233,7 @@ class Verification:
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """The clusters to which the name may resolve."""
+        """The clusters to which the site's host may resolve."""
         return (self.cluster,) if self.cluster else self.site.clusters
 
     def ports(self) -> tuple[VerifiedPort, ...]:
