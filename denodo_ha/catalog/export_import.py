@@ -58,7 +58,7 @@ def find_source(
         source: the cluster whose export is imported; None: the node's own cluster.
 
     Raises:
-        Refused: There is no such bucket.
+        Refused: The node's region has no bucket with exports of this cluster.
     """
     is_copy = source is not None and source != location.name
     cluster = source if source is not None else location.name

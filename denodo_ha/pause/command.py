@@ -73,7 +73,7 @@ def seconds_of(duration: str) -> int:
     """Return the seconds of a duration such as 2h, 90m or 1h30m.
 
     Raises:
-        UsageError: The text is not such a duration, or the pause would be too short or too long.
+        UsageError: The text is not a duration, or the pause would be too short or too long.
     """
     match = _DURATION.fullmatch(duration.strip().lower())
     hours, minutes = (int(part or 0) for part in match.groups()) if match else (0, 0)

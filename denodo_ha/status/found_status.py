@@ -64,7 +64,7 @@ def _known(found: FoundCluster) -> AwsState:
 
 
 def _dns(site: FoundSite) -> Dns | None:
-    """Return the cluster to whose load balancer the failover record leads; None without one."""
+    """Return the cluster whose load balancer the failover record names; None without a record."""
     if not site.record:
         return None
     answered = dns_answer.lookup(site.record)

@@ -44,7 +44,7 @@ def query_haproxy(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Ans
     """Query all HAProxy instances of the given clusters, in parallel.
 
     Each instance gets its own command, so that an unreachable instance does not affect the answers
-    of the others.
+    of the other instances.
 
     Args:
         aws: the credentials.

@@ -189,7 +189,7 @@ class Cluster:
         state: healthy, degraded, down or unknown.
         problems: the reasons why the cluster is not healthy.
         notes: information that is not a problem.
-        balancer: its load balancer, None for a node without one.
+        balancer: its load balancer, None for a single node without a load balancer.
         nodes: its nodes by name.
         groups: its target groups.
         proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.

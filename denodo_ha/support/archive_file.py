@@ -72,8 +72,8 @@ def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
     contents = [{"file": part.name, "problem": part.problem} for part in parts]
     files = [("contents.json", json_text(contents) + "\n")]
     files += [(part.name, part.text) for part in parts if part.text]
-    # Create the file with its mode: if the mode were set later, another user could open the file
-    # before.
+    # Create the file with its mode: if the mode were set after the creation, another user could
+    # open the file in between.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, _PRIVATE)

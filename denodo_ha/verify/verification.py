@@ -189,7 +189,7 @@ class Settings:
         client_name: the host name that clients use: checked against certificates and sent in the
             HTTP Host header.
         timeout: seconds that a step may take.
-        ca_bundle: a file of certificate authorities; None for those of the operating system.
+        ca_bundle: a file of certificate authorities; None for the operating system's authorities.
         services: the services to verify; empty for all.
         tls: further services that use TLS, besides those that the configuration names.
         web_path: the path to request from web services.

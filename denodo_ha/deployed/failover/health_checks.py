@@ -87,7 +87,7 @@ def read_check(
     Args:
         aws: the credentials.
         check_id: id of the check.
-        region: any region of the partition; Route 53 has one endpoint for all.
+        region: any region of the partition; Route 53 has one endpoint for all regions.
         alarms_in: the only region in which alarms are read; None: alarms are read in every region.
 
     Raises:
