@@ -324,7 +324,7 @@ class Draining(ClusterOperation):
 
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
-    """Return True if a call without an answer, or an interrupted one, may still take effect."""
+    """Return True if a call that got no answer, or was interrupted, may still take effect."""
     return not isinstance(error, CommandError) or (
         isinstance(error, AwsError) and error.may_take_effect
     )

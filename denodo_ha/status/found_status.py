@@ -64,7 +64,7 @@ def _known(found: FoundCluster) -> AwsState:
 
 
 def _dns(site: FoundSite) -> Dns | None:
-    """Return the cluster whose load balancer the failover record names; None without a record."""
+    """Return the cluster whose load balancer the failover record leads to; None without record."""
     if not site.record:
         return None
     answered = dns_answer.lookup(site.record)

@@ -146,7 +146,7 @@ def _drain_problems(
     *,
     enable: str,
 ) -> Iterator[str]:
-    """Yield the drain state of a tagged node, or the HAProxy instances that still use it."""
+    """Yield the drain state of a tagged node, or the HAProxy instances that still use the node."""
     left: dict[str, int] = {}
     for _, server in outside:
         if server.sessions:

@@ -78,7 +78,7 @@ def _read(part: Part) -> ReadPart:
             text = call_in_time(part.read, part.seconds + _LATE_S)
     except (CommandError, ConfigError, OSError) as error:
         return ReadPart(part.name, "", str(error) or repr(error))
-    except Exception as error:  # noqa: BLE001 - a fault of one part must not lose the others
+    except Exception as error:  # noqa: BLE001 - a fault of one part must not lose other parts
         return ReadPart(part.name, "", f"internal error: {type(error).__name__}: {error}")
     return ReadPart(part.name, text)
 

@@ -2,7 +2,7 @@
 
 A drain first stops new sessions to the node on every instance, and only then waits for the existing
 sessions to end. Otherwise, while one instance waits, another instance would send new sessions to
-the node. If one instance refuses, the drain is undone on the others.
+the node. If one instance refuses, the drain is undone on the other instances.
 """
 
 from abc import ABC, abstractmethod

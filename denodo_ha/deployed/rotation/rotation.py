@@ -162,7 +162,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return every `Entrance` of a node, for `open`; some may already send sessions to it."""
+        """Return each `Entrance` of a node, for `open`; some may already send it sessions."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
