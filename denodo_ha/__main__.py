@@ -19,10 +19,10 @@ def main() -> None:
 def _load() -> Callable[[], None]:
     # Import inside of this function: a signal during these imports must end the process without a
     # traceback.
-    import typer  # noqa: PLC0415 - after the signals are set
+    import typer  # noqa: PLC0415 - signal handlers come first
 
-    from denodo_ha.cli.commands import COMMANDS  # noqa: PLC0415 - after the signals are set
-    from denodo_ha.cli.main import build_program, exit_with_error  # noqa: PLC0415 - after signals are set
+    from denodo_ha.cli.commands import COMMANDS  # noqa: PLC0415 - signal handlers come first
+    from denodo_ha.cli.main import build_program, exit_with_error  # noqa: PLC0415 - signal handlers come first
 
     def program() -> None:
         try:

@@ -59,7 +59,7 @@ class Cdk:
         """Deploy one stack of a synthesised folder, but not the stacks on which that stack depends.
 
         Args:
-            out: the folder.
+            out: the folder that `synth` has written.
             stack: name of the stack.
             clock: the clock to wait by.
 

@@ -48,7 +48,7 @@ class Aws:
         Raises:
             NoCredentials: The profile does not exist.
         """
-        import boto3  # noqa: PLC0415 - takes most of the start of a command
+        import boto3  # noqa: PLC0415 - slow to import; only to call AWS
 
         self.profile = profile
         with translated_errors():
@@ -125,14 +125,14 @@ class Aws:
         return self._account
 
     def _sign_in(self) -> None:
-        """Get the credentials once; if that failed, raise the first error again in each call."""
+        """Get the credentials once; if this fails, each later call raises the same error."""
         if isinstance(self._signed_in, AwsError):
             raise self._signed_in
         if self._signed_in:
             return
         try:
             with translated_errors():
-                sign_in(self._session._session)  # noqa: SLF001 - boto3 has no access to it
+                sign_in(self._session._session)  # noqa: SLF001 - boto3 hides botocore's session
         except AwsError as error:
             self._signed_in = error
             raise
@@ -143,8 +143,8 @@ class Aws:
 
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self._attempts},
-            # `http_session` abandons an attempt before these timeouts expire; they then end the
-            # thread of the abandoned attempt.
+            # `http_session` abandons an attempt before these timeouts expire; the timeouts then
+            # end the thread of the abandoned attempt.
             connect_timeout=ATTEMPT_S,
             read_timeout=ATTEMPT_S,
             max_pool_connections=WORKERS,
@@ -183,7 +183,7 @@ class Aws:
 
 
 def _limit_calls(client: Any) -> None:
-    """Limit the time of all attempts of each call of a client."""
+    """Limit each call of a client, with all its attempts, to `CALL_S` seconds."""
     call = client._make_api_call  # noqa: SLF001 - botocore has no setting for the time of a call
 
     def limited_call(*arguments: Any) -> Any:

@@ -25,7 +25,7 @@ def map_concurrently(
 
     Args:
         function: the function; it must be safe to call from several threads.
-        items: the items.
+        items: the items, one for each call.
         workers: maximum number of concurrent calls.
     """
     pool = ThreadPoolExecutor(max_workers=workers)
@@ -77,7 +77,7 @@ def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> R
     """Call a function for all items in parallel, and return the first successful result.
 
     Raises:
-        CommandError: Every call failed; `NotFound` only if every call raised it.
+        CommandError: Every call failed; `NotFound` only if every call raised `NotFound`.
     """
     pool = ThreadPoolExecutor(max_workers=len(items))
     try:
@@ -96,5 +96,8 @@ def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> R
 
 
 def _is_weak(error: CommandError) -> int:
-    """Return the rank of an error; if all calls fail, the error with the lowest rank is raised."""
+    """Return the rank of an error, from 0 to 2.
+
+    If all calls fail, the first error with the lowest rank is raised.
+    """
     return 2 if isinstance(error, NotFound) else int(isinstance(error, Unreachable))

@@ -35,7 +35,7 @@ class BoundCredentials:
         self._credentials = credentials
 
     def get_frozen_credentials(self) -> Any:
-        """Return key, secret and token, for the signature of a call.
+        """Return access key id, secret access key and session token, which sign a call.
 
         Raises:
             ExpiredCredentials: The source of the credentials does not answer in time.

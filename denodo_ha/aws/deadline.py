@@ -59,9 +59,9 @@ def left(limit: float) -> float:
 def paused() -> Iterator[None]:
     """Stop the time of all deadlines, for example while a person types an MFA code.
 
-    If a pause begins inside of another pause, the time counts once.
+    If a pause begins inside of another pause, the time of the inner pause is not counted twice.
     """
-    global _paused, _pauses  # noqa: PLW0603 - a process has one time
+    global _paused, _pauses  # noqa: PLW0603 - pauses apply to all threads
     begin = time.monotonic()
     _pauses += 1
     try:

@@ -143,7 +143,7 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
     except (ValueError, RecursionError, ElementTree.ParseError):
         return False
     if "form-urlencoded" in asked:
-        # Answers of the query protocols name the request in their content, also where they contain
+        # Answers of the query protocols contain the request's id, even if they contain
         # nothing else (AWS, AWS General Reference, Request IDs).
         return any(element.tag.lower().endswith("requestid") for element in root.iter())
     return not root.tag.lower().endswith("html")

@@ -46,7 +46,7 @@ class SsmCommand:
 
     Attributes:
         document: name of the document.
-        parameters: values of the document's parameters; the deployed document must have each.
+        parameters: values by parameter; the deployed document must define each parameter.
         comment: the text that the Systems Manager console shows for the command.
         timeout: seconds after which the document ends the command.
     """

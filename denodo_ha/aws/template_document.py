@@ -25,7 +25,8 @@ from denodo_ha.environment.loading.text_file import UnreadableFileError, read_te
 Template = Mapping[str, Any]
 
 LIMITS: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
-"""Project limit: above CloudFormation's 1 MB, since a file may have additional indentation."""
+"""Project limits of a template: bytes (4 MB, above CloudFormation's 1 MB, since a file may have
+additional indentation), depth of nesting, and number of values."""
 
 _WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 """Short tags whose long form does not begin with `Fn::` (AWS, CloudFormation intrinsic

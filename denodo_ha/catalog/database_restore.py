@@ -35,8 +35,8 @@ _DATABASE: Final = "AWS::RDS::DBInstance"
 _AVAILABLE: Final = "available"
 _ACTIVE: Final = "active"
 _FAILED: Final = frozenset({"failed", "incompatible-restore", "incompatible-parameters"})
-"""Statuses that do not become `available` (Amazon RDS User Guide, "Viewing Amazon RDS DB instance
-status")."""
+"""Statuses of a database that never becomes `available` (Amazon RDS User Guide, "Viewing Amazon RDS
+DB instance status")."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RestoredDatabase:
 
     Attributes:
         name: identifier of the database.
-        host: its address.
+        host: DNS name of the database.
         admin_secret: ARN of the secret with the administrator's password.
         until: newest time that was restorable when the restore began; None if an earlier run of the
             command began the restore.
@@ -60,10 +60,10 @@ class RestoredDatabase:
 def find_copy(
     aws: Aws, environment: Environment, location: StackLocation
 ) -> tuple[DatabaseCopy, str]:
-    """Return a database copy in a cluster's region, and the cluster that the copy is from.
+    """Return a database copy in a cluster's region, and the name of the copied database's cluster.
 
     Raises:
-        Refused: The configuration has no copy in this region, or RDS has no copy yet.
+        Refused: The configuration copies no database to this region, or RDS has no copy yet.
     """
     missing = ""
     for name in node_metadata.copied_databases(environment, location.name):

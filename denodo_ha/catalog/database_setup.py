@@ -59,7 +59,7 @@ class Change:
     """A change that was made, or that a dry run would make.
 
     Attributes:
-        component: the component.
+        component: the component whose database is set up, such as `scheduler`.
         what: the object that is created or changed, such as `database scheduler`.
     """
 
@@ -253,7 +253,7 @@ def components_without_tables(
 ) -> Iterator[Component]:
     """Yield the components that cannot start because their databases have no tables.
 
-    Databases to which a login does not work yet are left out.
+    A component is left out if its login does not work yet.
     """
     server = read_database(aws, metadata, access).server
     for component in SCRIPT_COMPONENTS:

@@ -54,7 +54,7 @@ def run_digest_test(
     """Let a node export twice, and return what differs.
 
     Raises:
-        Refused: The deployed document does not have the action.
+        Refused: The deployed SSM document does not have the action `digest-test`.
         Failed: The node does not answer, or cannot export.
         UsageError: The cluster has no such node.
     """

@@ -58,7 +58,7 @@ def find_source(
         source: the cluster whose export is imported; None: the node's own cluster.
 
     Raises:
-        Refused: There is no such bucket.
+        Refused: The node's region has no bucket with exports of this cluster.
     """
     is_copy = source is not None and source != location.name
     cluster = source if source is not None else location.name
@@ -107,14 +107,14 @@ class ExportImport(ClusterOperation):
         """Return the import that `run` would make now.
 
         Raises:
-            Refused: The node is not drained, there is no export, or the deployed document is too
-                old, or of a cluster without exports.
+            Refused: The node is not drained, there is no export, or the deployed SSM document
+                lacks the action `import-export`: it is too old, or the cluster has no exports.
             UsageError: There is no such node.
         """
         return self._plan(read_cluster(self._aws, self._location), node, source)
 
     def run(self, node: str, source: ExportSource) -> ImportPlan:
-        """Import the newest export, and return the plan of the import.
+        """Import the newest export into a node, and return the import that was made.
 
         Raises:
             UsageError: There is no such node.

@@ -90,7 +90,7 @@ class Export:
         digest: digest of the metadata, by which nodes with the same metadata are recognised.
         size: size of the metadata in bytes.
         error: why the manifest cannot be read; empty if it was read.
-        site: what the manifest states about the node beside its metadata.
+        site: the manifest's facts about the node that two sites must have in common.
     """
 
     at: datetime
@@ -206,7 +206,7 @@ def _items(data: Mapping[str, Any], key: str) -> list[Any] | None:
 def _typed(
     data: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], Item]
 ) -> tuple[Item, ...] | None:
-    """Return the items of a list; None if the list is missing or one item is not valid."""
+    """Return the items of the list at a key; None without a list or if an item is not valid."""
     items = _items(data, key)
     if items is None:
         return None

@@ -49,7 +49,7 @@ def read_settings(
     """Return the settings of each component that a node has.
 
     Raises:
-        Refused: The deployed document does not have the action.
+        Refused: The deployed SSM document does not have the action `catalog-settings`.
         Failed: The node does not answer, or its answer cannot be read.
         UsageError: The cluster has no such node.
     """

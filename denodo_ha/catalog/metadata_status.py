@@ -35,7 +35,8 @@ class Database:
 class Node:
     """A node's newest export.
 
-    `at` is None if there is no export; `problem` is empty if there is no problem.
+    `at` is the export's time, None if there is no export. `problem` says that there is no export,
+    that its manifest cannot be read, or that the next export is overdue; empty without a problem.
     """
 
     name: str

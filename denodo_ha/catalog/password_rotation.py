@@ -26,11 +26,11 @@ from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
-"""Length of a password; the same as for the passwords that `stacks.database.logins` generates."""
+"""Characters of a password, as many as in the passwords that `stacks.database.logins` generates."""
 
 
 def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
-    """Write the unused user and a new password to a component's secret; return the user.
+    """Write the unused user and a new password to a component's secret; return the user's name.
 
     Raises:
         Refused: Nodes still use the user that would get the password, or `init` has not run yet.
@@ -59,7 +59,7 @@ def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
 
 
 def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
-    """Disable and return the old user, which a component's secret no longer contains.
+    """Disable the old user, which is no longer in a component's secret; return the user's name.
 
     Raises:
         Refused: Nodes still use the old user.

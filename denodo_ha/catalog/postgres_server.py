@@ -26,7 +26,7 @@ _LOCK = 7_214_590_011
 """Project value: id of the advisory lock that a run holds while it changes the server's logins."""
 
 _LOCK_S = 300.0
-"""Project default: longest wait for the lock."""
+"""Project default: seconds to wait for the server's advisory lock."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -53,7 +53,7 @@ class Server:
 
     @contextmanager
     def connected(self, login: Login, dbname: str = "") -> Iterator[Connection]:
-        """Connect; each statement runs in its own transaction unless the caller begins one.
+        """Connect to a database; each statement is a transaction unless the caller begins one.
 
         Raises:
             psycopg.OperationalError: The server does not accept the connection.
@@ -79,11 +79,12 @@ class Server:
 
     @contextmanager
     def administered(self, admin: Login) -> Iterator[Connection]:
-        """Connect as administrator and hold the lock; other runs wait until the block ends.
+        """Connect as administrator and hold the advisory lock, for which other runs wait.
 
         Raises:
             Failed: The server does not accept the connection.
-            Refused: The server's PostgreSQL version is too old, or another run holds the lock.
+            Refused: The server's PostgreSQL version is too old, or another run still holds the
+                advisory lock when the wait ends.
         """
         try:
             with self.connected(admin, MAINTENANCE) as connection:
@@ -101,10 +102,10 @@ class Server:
             raise Failed(self._connection_error(error, admin)) from None
 
     def _lock(self, connection: Connection) -> None:
-        """Get the lock; the server releases it when the connection ends for any reason.
+        """Get the advisory lock; the server releases the lock when the connection ends.
 
         Raises:
-            Refused: Another run still holds the lock at the end of the command's time.
+            Refused: Another run still holds the lock when the wait ends.
         """
         wait_ms = max(int(deadline.left(_LOCK_S) * 1000), 1)
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(wait_ms)])

@@ -51,7 +51,7 @@ class Roles:
     owner: str
 
     def steps(self) -> Iterator[Step]:
-        """Yield all steps, each after the steps it depends on.
+        """Yield the steps that create role, users and database, in the order of execution.
 
         Raises:
             Refused: A role or database of this name exists, but was not created for this cluster.

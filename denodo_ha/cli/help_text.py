@@ -89,7 +89,7 @@ def _json_option(form: Any) -> Any:
 
 
 def unwrapped(text: str) -> str:
-    """Return a help text with one line for each paragraph; examples remain lines, indented."""
+    """Return a help text with each paragraph as one line, and each example as an indented line."""
     paragraphs = (paragraph.split("\n") for paragraph in inspect.cleandoc(text).split("\n\n"))
     return "\n\n".join(
         "\n".join(f"{_INDENT}    {line.strip()}" for line in lines)

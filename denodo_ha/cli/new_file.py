@@ -10,8 +10,8 @@ def write_new(file: Path, text: str, displayed: Path) -> None:
     """Write a new file, which appears under its name only when its text is complete.
 
     Args:
-        file: the file.
-        text: the text.
+        file: path of the new file.
+        text: content of the new file.
         displayed: the path as messages show it.
 
     Raises:

@@ -19,10 +19,10 @@ def operator_name() -> str:
 
 
 def accepted_text(text: str) -> str:
-    """Return a text as one line of at most 150 characters, with "-" for each refused character."""
+    """Return a text as a line of at most 150 characters; "-" replaces what SSM documents reject."""
     return _REFUSED.sub("-", " ".join(text.split()))[:_LONGEST]
 
 
 def accepted_name(name: str) -> str:
-    """Return a name with "-" in place of spaces and of characters that are not accepted."""
+    """Return a name with "-" in place of spaces and of characters that SSM documents reject."""
     return _REFUSED.sub("-", name).replace(" ", "-")

@@ -4,9 +4,9 @@ print_table(["Node", "State"], [["node1", styled("healthy")]])
 print_json({"nodes": [...]})
 
 Texts may come from outside: names of resources, tags, messages of nodes, of HAProxy and of AWS.
-They are made printable only in this module, in `denodo_ha.cli.progress`, in `logging_setup` and in
-`main.exit_with_error`; no other module writes to the standard streams. JSON output contains them
-unchanged.
+Such texts are made printable only in this module, in `denodo_ha.cli.progress`, in `logging_setup`
+and in `main.exit_with_error`; no other module writes to the standard streams. JSON output contains
+these texts unchanged.
 """
 
 import dataclasses
@@ -65,7 +65,7 @@ def print_report_table(
     """Print a table whose cells may have several lines, wrapped at the width of the terminal.
 
     Args:
-        columns: the headings.
+        columns: the headings of the columns.
         rows: the cells of each row, and its style.
         row_gap: number of empty lines after a row.
     """
@@ -76,7 +76,7 @@ def print_report_table(
 
 
 def print_paragraph(text: str) -> None:
-    """Print a text below a report's tables, wrapped at the same width, and an empty line."""
+    """Print a text below a report's tables, wrapped at their width, and an empty line."""
     _report_console().print(Text(printable(text), style="dim"), end="\n\n")
 
 
@@ -98,7 +98,7 @@ def _table(columns: Sequence[str], row_gap: int = 0) -> Table:
 
 
 def _lines(cell: Cell) -> Text:
-    """Return the text of a cell that may have several lines."""
+    """Return a cell as printable text that keeps its line breaks."""
     if isinstance(cell, Text):
         return printable_cell(cell)
     return Text("\n").join(map(printable_cell, cell.split("\n")))
@@ -115,7 +115,7 @@ def print_message(text: str) -> None:
 
 
 def printable_cell(cell: Cell) -> Text:
-    """Return a printable text for a terminal; if characters must be replaced, without colours.
+    """Return a cell as printable text; a cell with characters to replace loses its colours.
 
     The result is a `Text`, because rich would interpret markup in a string.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOADED: Final = time.monotonic()
-"""The start of the process: this module is the first that the program imports."""
+"""Time at which the process started: this module is the first that the program imports."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDOUT: Final = 1
 _STDERR: Final = 2
@@ -119,7 +119,7 @@ def _open_streams() -> None:
     # descriptor, and messages would be written to that file or connection. So open /dev/null for
     # closed streams.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        os.set_inheritable(descriptor, True)  # noqa: FBT003 - it takes no keyword
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - `set_inheritable` takes no keyword
     os.close(descriptor)
     sys.stdout = _text_stream(_STDOUT, sys.stdout)
     sys.stderr = _text_stream(_STDERR, sys.stderr)
@@ -151,12 +151,12 @@ def _end(_number: int, _frame: object) -> NoReturn:
 
 def set_state_left(state: str) -> None:
     """Set the text about the state left behind, printed if a second signal ends the program."""
-    global _state_left  # noqa: PLW0603 - a signal handler takes no argument
+    global _state_left  # noqa: PLW0603 - shared with the signal handler
     _state_left = state
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    global _interrupted  # noqa: PLW0603 - a signal handler takes no argument
+    global _interrupted  # noqa: PLW0603 - shared by calls of the signal handler
     if _interrupted:
         message = f"interrupted again, so the command undoes nothing more: {_state_left}"
         os.write(_STDERR, f"denodo-ha: {message.encode('unicode_escape').decode()}\n".encode())

@@ -1,4 +1,4 @@
-"""Time limit of a command: its end for all calls to AWS and all waits of the command.
+"""Time limit of a command: the time by which all its calls to AWS and all its waits end.
 
     @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
     def enable(*, timeout: options.Timeout = None) -> None:
@@ -71,7 +71,7 @@ class TimeLimit:
 
     @contextmanager
     def stage(self, timeout: float | None = None) -> Iterator[None]:
-        """Limit a stage: work on one node or instance, which has a time limit of its own."""
+        """Limit the time of a stage: work on one node or instance, with a time limit of its own."""
         with deadline.extended(self.total(timeout)):
             yield
 

@@ -69,7 +69,7 @@ def yours(text: str) -> Iterator[str]:
 
 
 def _example_text(root: Path, example: str) -> str:
-    """Return the text of an example, with the path of the schema from `config/`."""
+    """Return the text of an example, with the schema's path as a file in `config/` needs it."""
     folder = root / EXAMPLES
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if not known:

@@ -21,7 +21,7 @@ from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.names import PAUSE_METRIC
 
 _CALL_S: Final = 5.0
-"""Project default: seconds for the call, so that a command does not wait for CloudWatch."""
+"""Project default: seconds to put a datapoint, so that a command does not wait for CloudWatch."""
 
 
 def suppressor_namespace(stack: Stack) -> str:
@@ -36,7 +36,7 @@ def suppressor_namespace(stack: Stack) -> str:
 
 
 def put_datapoint(aws: Aws, region: str, namespace: str) -> None:
-    """Put one datapoint, which silences the alarms for a minute.
+    """Put one datapoint of the suppressor's metric, which silences the alarms for a minute.
 
     Raises:
         AwsError: AWS does not answer, or denies access.
@@ -60,7 +60,7 @@ class AlarmSilence:
         self._aws, self._clock, self._progress = aws, clock, progress
         self._cluster: Cluster | None = None
         self._put_at, self._warned = 0.0, False
-        # Several threads may wait at the same time.
+        # Several threads may wait at the same time, but only one may put the datapoint of a minute.
         self._putting = threading.Lock()
 
     def begin(self, cluster: Cluster) -> None:

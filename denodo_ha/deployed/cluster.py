@@ -165,7 +165,7 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 
 def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
-    """Return the exact name of a node; its output's name has only the name's letters and digits."""
+    """Return a node's exact name; the output's name has only the letters and digits of the name."""
     metadata = mapping_in(mapping_in(stack.template, "Metadata"), names.METADATA)
     recorded = mapping_in(metadata, names.NODES_METADATA).get(output)
     if isinstance(recorded, str):

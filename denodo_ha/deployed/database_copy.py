@@ -50,7 +50,7 @@ class DatabaseCopy:
         database: identifier of the copied database.
         status: `replicating`, or another status as RDS reports it.
         latest_restorable: newest time that can be restored; None if nothing can be restored yet.
-        kms_key: ARN of the key of the copy, empty if RDS does not report it.
+        kms_key: ARN of the KMS key that encrypts the copy; empty if RDS does not report the key.
     """
 
     arn: str
@@ -87,7 +87,7 @@ def _copy(backup: Mapping[str, Any]) -> DatabaseCopy:
 
 
 def _is_of(backup: Mapping[str, Any], source: DatabaseSource) -> bool:
-    """Return whether backups belong to a source: copied backups keep the ARN of their database."""
+    """Return whether backups are those of a source; copied backups keep their database's ARN."""
     _, _, _, region, account, *_ = [*str(backup.get("DBInstanceArn", "")).split(":"), *[""] * 5]
     if (region, account) != (source.region, source.account):
         return False

@@ -46,7 +46,7 @@ class StackLocation:
     Attributes:
         name: name of the stack's cluster, or `failover`.
         stack: name of the stack.
-        account: 12 digits.
+        account: id of its account, 12 digits.
         region: its region.
         unreachable: why the credentials cannot access the stack, and what to do; empty if the
             credentials can access the stack.
@@ -86,7 +86,7 @@ class EnvironmentLocation:
     Attributes:
         environment: name of the environment.
         clusters: the clusters by name; with the option --region only the clusters of those regions.
-        failover: the failover, None if there is none.
+        failover: the location of the failover's stack, None if there is no failover.
         loaded: the configuration, None if the stacks were found by their tags.
         unread: for each region whose stacks the search by tags could not read, the reason.
     """
@@ -99,11 +99,11 @@ class EnvironmentLocation:
 
     @property
     def reachable(self) -> tuple[StackLocation, ...]:
-        """Return the clusters that the credentials can access."""
+        """Return the locations of the clusters that the credentials can access."""
         return tuple(cluster for cluster in self.clusters if not cluster.unreachable)
 
     def cluster(self, name: str | None) -> StackLocation:
-        """Return a cluster by its name, or the only cluster.
+        """Return the location of the cluster with a name; without a name, of the only cluster.
 
         Raises:
             UsageError: No cluster has this name, or no name was given and there are several.
@@ -184,7 +184,7 @@ def locate_configured(
     Args:
         aws: the credentials.
         loaded: the configuration.
-        regions: only the clusters of these regions; None: all.
+        regions: regions to whose clusters the result is limited; None: the clusters of all regions.
         cluster: the only cluster that the command needs; no call is made to other regions.
 
     Raises:
@@ -289,7 +289,7 @@ def _not_deployed(environment: str, regions: Iterable[str], stacks: list[tuple[s
 
 
 def regions_to_search(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the given regions, or else the region configured for the credentials, if any."""
+    """Return the given regions; if None, the region of the credentials, if they have one."""
     return tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
 
 

@@ -173,7 +173,10 @@ class HaproxyInstances(HaproxyFleet):
             raise Failed(message) from None
 
     def _document(self, action: str) -> str:
-        """Return the most restricted SSM document that has an action; old stacks have only one."""
+        """Return the name of the SSM document that has an action and as few others as possible.
+
+        Stacks of earlier versions have only one SSM document, with all actions.
+        """
         outputs = self.cluster.stack.outputs
         general = outputs[names.HAPROXY_DOCUMENT]
         return (

@@ -12,7 +12,7 @@ from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 VISIBLE_S: Final = 10
 VISIBLE_EVERY_S: Final = 2
 BATCH: Final = 100
-"""Project default: ids for each call; a filter accepts 200 values (AWS, DescribeInstances)."""
+"""Project default: instance ids for each call; a filter accepts 200 (AWS, DescribeInstances)."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def lost_nodes(
         aws: the credentials.
         cluster: the cluster as it is deployed.
         clock: the clock for reading an instance again that EC2 does not list, because EC2 lists new
-            instances some time after their creation; None: do not read it again.
+            instances some time after their creation; None: do not read the instance again.
         only: names of the nodes to check; None: all.
 
     Raises:

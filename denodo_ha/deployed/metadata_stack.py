@@ -36,7 +36,7 @@ class MetadataStack:
 
     @property
     def secrets(self) -> Mapping[Component, str]:
-        """Return the ARN of the secret with each component's login."""
+        """Return, by component, the ARN of the secret with the component's login."""
         outputs = self.stack.outputs
         keys = {component: names.catalog_secret_output(component) for component in COMPONENTS}
         return {component: outputs[key] for component, key in keys.items() if key in outputs}
@@ -47,7 +47,7 @@ class MetadataStack:
         return self.stack.outputs.get(names.EXPORT_BUCKET)
 
     def output(self, name: str) -> str:
-        """Return an output of the metadata database.
+        """Return a stack output that describes the metadata database, such as its address.
 
         Raises:
             Refused: The stack has no metadata database.

@@ -42,8 +42,8 @@ LICENSE_MANAGER: Final = "license-manager"
 """Action that sends a request to the License Manager; SSM documents and node programs of earlier
 versions do not have it."""
 EXPORT_ACTIONS: Final = frozenset({"digest-test", "import-export"})
-"""Actions that only the SSM documents of clusters with `exports` have: they use the login for
-exports."""
+"""Actions that only the SSM documents of clusters with `exports` have: these actions use the login
+for exports."""
 UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
 """Exit codes of actions after which the node's servers run as they did before the action."""
@@ -69,10 +69,10 @@ MEANINGS: Final[Mapping[int, str]] = {
 
 
 def explain_result(result: CommandResult) -> str:
-    """Return the meaning of the program's exit code, with the program's last message."""
+    """Return the meaning of the node program's exit code, with the program's last message."""
     if result.code == -1:
         return f"the command did not run on the node ({result.status})"
-    # Each line begins with a priority for journald, such as <3>.
+    # Each line of the output begins with a priority for journald, such as <3>.
     every = (_PRIORITY.sub("", line) for line in f"{result.output}\n{result.error}".splitlines())
     lines = [line for line in every if line.strip()]
     # All lines of a message but the first are indented.
@@ -168,9 +168,9 @@ class NodeAgent:
         return result.code == WOULD_CHANGE
 
     def offers(self, action: str) -> bool:
-        """Return whether the deployed document has an action, which earlier versions may lack.
+        """Return whether the deployed SSM document has an action, which earlier versions may lack.
 
-        Return True if the deployed template does not say which actions the document has.
+        Return True if the deployed template does not say which actions the SSM document has.
         """
         stack = self.cluster.stack
         for logical_id, properties in stack.resources("AWS::SSM::Document"):
@@ -181,11 +181,11 @@ class NodeAgent:
         return True
 
     def require_action(self, action: str) -> None:
-        """Check that the deployed document has an action.
+        """Check that the deployed SSM document has an action.
 
         Raises:
-            Refused: The document lacks the action.
-            UsageError: There is no document.
+            Refused: The SSM document lacks the action.
+            UsageError: The cluster has no SSM document, so its nodes do not run the node program.
         """
         if not self.offers(action):
             cluster, reason, remedy = self.cluster.location.name, "", ""
@@ -216,7 +216,7 @@ class NodeAgent:
 
         Args:
             node: name of the node.
-            action: one of the document's actions.
+            action: one of the SSM document's actions.
             timeout: seconds after which the action is ended.
             why: the operator's reason, for the actions drain, hold and pause.
             export: S3 address of an export's manifest, for the action import-export.
@@ -228,7 +228,7 @@ class NodeAgent:
                 still running after this time continues.
 
         Raises:
-            Refused: The deployed document does not have the action.
+            Refused: The deployed SSM document does not have the action.
             Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
         self.require_action(action)
@@ -244,7 +244,7 @@ class NodeAgent:
         if until:
             parameters["Until"] = until
         if export:
-            # Every SSM document with this action has the parameter.
+            # Every SSM document with the action import-export has the parameter `Export`.
             parameters["Export"] = export
         command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
 

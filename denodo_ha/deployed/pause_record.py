@@ -72,7 +72,7 @@ class PauseRecord:
         return pause if pause is not None and now < pause.until else None
 
     def write(self, pause: Pause) -> None:
-        """Write a pause, in place of an earlier one.
+        """Write a pause, in place of an earlier pause.
 
         Raises:
             AwsError: AWS does not answer, or denies access.

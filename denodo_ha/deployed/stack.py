@@ -32,7 +32,7 @@ class Stack:
         tags: its tags.
         template: the deployed template as CloudFormation processed it, with transforms applied.
         physical_ids: physical ids by logical id, of the resources that exist.
-        changed: times of the last change of these resources, by logical id.
+        changed: times of the last change of the resources that exist, by logical id.
     """
 
     name: str

@@ -113,7 +113,7 @@ def _found(
 def _draining(
     site: _Site, node: str, *, timeout: float | None, take_over: bool, force: bool
 ) -> tuple[Draining, str, str]:
-    """Return the operation, the name of the cluster, and the node's name."""
+    """Return the drain to run, the name of the cluster, and the node's name."""
     if not site.is_found:
         context = _context(site, timeout=timeout, take_over=take_over)
         return Draining(context, force=force), context.location.name, node
@@ -126,7 +126,7 @@ def _draining(
 def _enabling(
     site: _Site, node: str, *, timeout: float | None, take_over: bool
 ) -> tuple[Enabling, str, str]:
-    """Return the operation, the name of the cluster, and the node's name."""
+    """Return the operation that enables nodes, the name of the cluster, and the node's name."""
     if not site.is_found:
         context = _context(site, timeout=timeout, take_over=take_over)
         return Enabling(context), context.location.name, node

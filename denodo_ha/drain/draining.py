@@ -211,7 +211,7 @@ class Draining(ClusterOperation):
                 rotation.write_drain_tag(plan.node, plan.tag)
             lock.prove()
             for entrance in rotation.close(plan.node, plan.open, force=self._force):
-                begun.append(entrance)  # noqa: PERF402 - needed also if closing fails
+                begun.append(entrance)  # noqa: PERF402 - complete even if `close` fails
             rotation.wait_until_closed(plan.node)
             if plan.open:
                 # Check again: another node may have been taken out since the first check, or the
@@ -250,7 +250,7 @@ class Draining(ClusterOperation):
         error: CommandError | KeyboardInterrupt,
     ) -> NoReturn:
         self._progress.say(f"{plan.node}: undoing the drain")
-        # Clear the text: the messages of this function say which state remains.
+        # Clear `_state_left`: the messages of this function say which state remains.
         self._state_left = ""
         kind = _error_class(error)
         out = f"be out of {labels(begun)}, and " if begun else ""
@@ -324,7 +324,7 @@ class Draining(ClusterOperation):
 
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
-    """Return True if a call without an answer, or an interrupted one, may still take effect."""
+    """Return True if a call that got no answer, or was interrupted, may still take effect."""
     return not isinstance(error, CommandError) or (
         isinstance(error, AwsError) and error.may_take_effect
     )

@@ -191,7 +191,10 @@ class Enabling(ClusterOperation):
         return current
 
     def _node_report(self, cluster: Cluster, node: str) -> str:
-        """Return the reasons that the node itself reports, empty if the node cannot be queried."""
+        """Return why the node itself reports that it is not ready; empty without a reason.
+
+        The text is also empty if the node cannot be queried.
+        """
         try:
             status = self._agent(cluster).status(node)
         except CommandError:

@@ -42,7 +42,7 @@ def find_node(
     Args:
         aws: the credentials.
         regions: the regions to read; None: the region of the credentials.
-        locator: the site.
+        locator: names the site, for example by its load balancer.
         node: the tag `Name` or the id of an instance.
         cluster: the node's cluster, named by its region; None if only one cluster has a node of
             this name.
@@ -80,7 +80,7 @@ class _FoundOperation(ClusterOperation):
 
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
-        found: the cluster.
+        found: the found cluster with the node.
         options: the options of the operation.
     """
 
@@ -189,6 +189,6 @@ class FoundEnabling(_FoundOperation, Enabling):
             )
         return super()._plan(cluster, rotation, node)
 
-    def _node_report(self, cluster: Cluster, node: str) -> str:  # noqa: ARG002 - of the base
+    def _node_report(self, cluster: Cluster, node: str) -> str:  # noqa: ARG002 - as in `Enabling`
         """Return an empty text: nodes of a found cluster have no node program that could report."""
         return ""

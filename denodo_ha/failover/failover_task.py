@@ -43,8 +43,8 @@ class FailoverTask:
     Attributes:
         site: the failover's location.
         role: the role to fail over to.
-        sides: the state of both clusters.
-        answer: the DNS answer.
+        sides: the state of both clusters before the failover.
+        answer: the DNS answer before the failover.
     """
 
     site: FailoverLocation

@@ -33,13 +33,13 @@ from denodo_ha.failover.failover_task import (
 )
 
 TIMEOUT_S: Final = 300
-"""Project default: more than twice the longest duration of a failover with the default TTL
-(docs/explanation/failover.md)."""
+"""Project default: seconds until DNS must answer with the other cluster: over twice the longest
+duration of a failover with the default TTL (docs/explanation/failover.md)."""
 EVERY_S: Final = 5
 EFFECT_S: Final = 150
 """Project default: seconds until a datapoint changes the switch's health check
-(docs/explanation/failover.md), plus a margin; used only if it is not known whether AWS has received
-the datapoint."""
+(docs/explanation/failover.md), plus a margin; used if it is not known whether AWS has received the
+datapoint, and between the datapoints of a practice that fails back."""
 
 _log = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ def find_haproxy(program: str | None) -> str:
     """Return the HAProxy program for the validation: the given program, or one at a usual path.
 
     Raises:
-        UsageError: There is no such program.
+        UsageError: The given program is not installed, or HAProxy is at no usual path.
     """
     candidates = [program] if program else _PROGRAMS
     program_path = next((candidate for candidate in candidates if shutil.which(candidate)), None)

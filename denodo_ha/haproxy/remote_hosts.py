@@ -214,7 +214,7 @@ class RemoteHosts(HaproxyFleet):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run the program on hosts; see `HaproxyFleet.run`.
+        """Run an action of the HAProxy program on hosts; see `HaproxyFleet.run`.
 
         Raises:
             UsageError: The node's name is not valid.
@@ -239,7 +239,7 @@ class RemoteHosts(HaproxyFleet):
             return dict(zip(hosts, results, strict=True))
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
-        """Return the command line for the shell of a host."""
+        """Return the command line that runs an action of the HAProxy program in a host's shell."""
         program = ["python3", "-m", "haproxy", *_paths(self.haproxy)]
         program += [action, node, "--timeout", str(seconds)]
         program += [] if wait else ["--no-wait"]

@@ -63,7 +63,7 @@ class LogLines:
     """Lines in order of time.
 
     Attributes:
-        lines: the lines.
+        lines: the lines, at most `MOST_LINES`.
         is_complete: False if there are more than `MOST_LINES`.
     """
 

@@ -20,7 +20,7 @@ from denodo_ha.environment.full_command import full_command
 from denodo_ha.pause.pausing import Pausing
 
 LONGEST_S: Final = 86_400
-"""Project default: longest pause. A longer maintenance extends the pause each day."""
+"""Project default: longest pause, in seconds. A longer maintenance extends the pause each day."""
 _SHORTEST_S: Final = 60
 _DURATION: Final = re.compile(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?")
 
@@ -73,7 +73,7 @@ def seconds_of(duration: str) -> int:
     """Return the seconds of a duration such as 2h, 90m or 1h30m.
 
     Raises:
-        UsageError: The text is not such a duration, or the pause would be too short or too long.
+        UsageError: The text is not a duration, or the pause would be too short or too long.
     """
     match = _DURATION.fullmatch(duration.strip().lower())
     hours, minutes = (int(part or 0) for part in match.groups()) if match else (0, 0)

@@ -29,7 +29,7 @@ from denodo_ha.environment.full_command import full_command
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
 ANSWER_S: Final = 60
-"""Project default: seconds to wait until every node has carried out the action."""
+"""Project default: seconds to wait until every node has carried out the action pause or resume."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PauseResult:
 
     Attributes:
         pause: the pause; None if the cluster had none.
-        resting: the nodes that have carried out the action.
+        resting: the nodes that have carried out the action pause or resume.
         failures: for each node that has not carried out the action, the reason.
         silenced: True if the alarms of the cluster are silenced until the end of the pause.
     """

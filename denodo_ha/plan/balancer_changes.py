@@ -35,7 +35,7 @@ class BalancerChange:
         cluster: the cluster.
         balancer: its name in tables.
         effect: the strongest effect of all changes.
-        why: the changes.
+        why: descriptions of the changes.
     """
 
     cluster: str

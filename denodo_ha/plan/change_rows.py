@@ -53,7 +53,7 @@ def database_effect(change: DatabaseChange) -> str:
 
 
 def next_database_step(change: DatabaseChange) -> str:
-    """Return the step for a database after the deploy; empty if no step is needed."""
+    """Return an operator's next step for a database after the deploy; empty if none is needed."""
     if change.effect is Effect.NEW:
         return CATALOG_INIT
     return "restore the database" if change.effect is Effect.REPLACEMENT else ""
@@ -65,7 +65,7 @@ def has_new_state(change: Change) -> bool:
 
 
 def next_node_step(change: Change) -> str:
-    """Return the step for a node after the deploy; empty if no step is needed."""
+    """Return an operator's next step for a node after the deploy; empty if none is needed."""
     if change.effect in {Effect.NEW, Effect.REPLACEMENT}:
         return CONFIRM_METADATA
     if not has_new_state(change):

@@ -47,7 +47,7 @@ class DatabaseChange:
         effect: the strongest effect of all changes.
         when: the time of an interruption: at once, or in the maintenance window; empty if the
             database is not interrupted.
-        why: the changes.
+        why: descriptions of the changes.
     """
 
     cluster: str
@@ -131,7 +131,7 @@ def _group(resources: Resources, value: Any) -> Properties:
 
 
 def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:
-    """Yield descriptions of a changed property; one for each changed key if it is a map."""
+    """Yield a description of a changed property; if the property is a map, one for each key."""
     if not (isinstance(old_value, Mapping) and isinstance(new_value, Mapping)):
         yield describe_difference(name, old_value, new_value)
         return

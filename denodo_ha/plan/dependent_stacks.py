@@ -93,7 +93,7 @@ def protected_stacks(stacks: Iterable[Stack]) -> list[DependentStack]:
 
 
 def _protected(stack: Stack) -> list[tuple[str, str]]:
-    """Return each kind of protected resource of a stack, with its key in the configuration."""
+    """Return each kind of protected resource of a stack, with its section of the configuration."""
     protected = []
     attributes = [
         attribute

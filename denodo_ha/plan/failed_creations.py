@@ -40,10 +40,10 @@ class Leftover:
     Attributes:
         resource: kind and name of the resource.
         why: why the resource exists, and why it would make the next deploy fail.
-        free: the command that makes the resource deletable; empty if the deploy adopts the
-            resource.
-        instead: a command to use instead of adopting the resource, with its condition; empty if
-            there is none.
+        free: the command that makes the resource deletable; empty if the deploy takes the resource
+            into the new stack.
+        instead: a command for an operator who does not want the resource in the new stack, with the
+            command's condition; empty if there is no such command.
     """
 
     resource: str
@@ -113,7 +113,7 @@ def failed_creation(
 
 
 def _kept_buckets(aws: Aws, location: StackLocation, after: Template) -> Iterator[Leftover]:
-    """Yield the buckets of the new template whose name already exists."""
+    """Yield the buckets of the new template that already exist, because an old stack kept them."""
     for kind, properties in resources_of(after).values():
         name = properties.get("BucketName")
         if kind != _BUCKET or not isinstance(name, str):

@@ -41,7 +41,7 @@ class Change:
         cluster: the node's cluster.
         node: the node's name.
         effect: the strongest effect of all changes.
-        why: the changes.
+        why: descriptions of the changes.
         restarts: True if `denodo-ha roll` will restart the node's servers after the deploy.
     """
 
@@ -94,7 +94,7 @@ class _Stack:
                 yield str(tags.get(names.NODE_TAG, "")), joined_text(properties.get("Value", ""))
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
-        """Return a value; add to a reference the resource properties whose change replaces it."""
+        """Return a value; a reference gets the properties whose change replaces its resource."""
         if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
             kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {

@@ -51,7 +51,7 @@ class Deployer(Protocol):
         """Synthesise a configuration into a folder."""
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy one stack of a folder; raise `Failed` if the deploy fails."""
+        """Deploy one stack of a synthesised folder; raise `Failed` if the deploy fails."""
 
 
 class MachineRollout(NodeSequence):
@@ -155,7 +155,7 @@ class MachineRollout(NodeSequence):
 
     @contextmanager
     def _synthesised(self, task: MachineTask) -> Iterator[Path]:
-        """Synthesise a copy of the configuration with one new pin; the pins file is unchanged."""
+        """Synthesise a copy of the configuration with one new pin; yield the output folder."""
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as folder:
             config = Path(folder) / self._file.name
             shutil.copyfile(self._file, config)
@@ -301,18 +301,18 @@ class MachineRollout(NodeSequence):
         self._restore_node(cluster, task, message)
 
     def _other_type(self, node: str) -> str:
-        """Return the configuration key of the instance type, for error messages."""
+        """Return the configuration key with which an operator chooses another instance type."""
         return f"clusters.{self._location.name}.nodes.{node}.instance.type"
 
     def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
-        """Bring a node back after its deploy was rolled back, and raise the error."""
+        """Bring a node back after its deploy was rolled back, and raise `Failed` with a message."""
         self._return(cluster, task.node, message)
 
     def _return(self, cluster: Cluster, node: str, message: str) -> NoReturn:
         """Bring a node back with the instance that it had, after a step has failed.
 
         Raises:
-            Failed: Always; the message begins with the given one.
+            Failed: Always; the text of the error begins with `message`.
         """
         self._start_servers(cluster, node)
         try:

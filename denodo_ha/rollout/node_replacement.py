@@ -160,7 +160,7 @@ class NodeReplacement(MachineRollout):
         return cluster
 
     def _task(self, loaded: Loaded, cluster: Cluster, node: str) -> MachineTask:
-        """Return the task for a node: what is missing until the node has a new instance."""
+        """Return a task with what the replacement of the node has still to do."""
         instance = self._require_replaceable(loaded, cluster, node)
         pin = loaded.pins.of(cluster.name, node)
         if pin is None:
@@ -195,7 +195,7 @@ class NodeReplacement(MachineRollout):
         return replace(task, goal=goal.model_copy(update={"replacing": self._tag(task).text}))
 
     def _require_replaceable(self, loaded: Loaded, cluster: Cluster, node: str) -> Instance | None:
-        """Return a node's instance, None if EC2 does not list it.
+        """Check that the stack created a node's instance; return it, None if EC2 does not list it.
 
         Raises:
             Refused: The stack did not create the instance.

@@ -43,7 +43,7 @@ def pin(
         deployed = read_cluster(aws, location)
         silence, waits = node_pins.silence_minutes(aws, deployed)
         if silence == _minutes_before(site):
-            # leave the default out of the file: earlier versions do not know the key
+            # Leave the default out of the pins file: earlier versions do not know its key.
             silence = None
         pins[location.name] = {
             name: pin_.model_copy(
@@ -72,7 +72,7 @@ def pin(
 
 
 def _minutes_before(site: EnvironmentLocation) -> int | None:
-    """Return the minutes that apply to a pin without the key `minutes_without_data`."""
+    """Return the default of a pin's `minutes_without_data`; None without a failover."""
     failover = site.loaded.environment.failover if site.loaded is not None else None
     return failover_plan.alarm_minutes(failover) if failover is not None else None
 

@@ -73,7 +73,7 @@ def changed(text: str, pins: dict[str, dict[str, Pin]]) -> str:
 
 
 def plain(pin: Pin) -> dict[str, Any]:
-    """Return a pin as written to the file: without default values."""
+    """Return a pin as the pins file contains it: without default values."""
     return pin.model_dump(exclude_defaults=True)
 
 
@@ -93,7 +93,7 @@ def write(file: Path, text: str | None) -> None:
 
 
 def _put(nodes: CommentedMap, node: str, pin: dict[str, Any]) -> None:
-    """Change a node's map key by key, so that its comments are kept."""
+    """Write a pin into a node's map key by key, so that the comments in the map are kept."""
     known = nodes.get(node)
     if not isinstance(known, CommentedMap):
         known = CommentedMap()

@@ -43,7 +43,7 @@ def pinned_environment(
     regions: list[str] | None,
     cluster: str | None,
 ) -> tuple[Path, EnvironmentLocation]:
-    """Return the configuration file, whose folder contains the pins file, and its environment.
+    """Return the configuration file, beside which the pins file is, and the environment's location.
 
     Args:
         aws: the credentials.

@@ -34,7 +34,7 @@ EXTRA_S: Final = 600
 """Project default: seconds to apply a state, in addition to the time to stop and start the servers
 twice."""
 BUSY_S: Final = 30
-"""Project default: seconds between attempts while another run is active on a node."""
+"""Project default: seconds between attempts while another run of the node program is active."""
 
 StateTask = NodeTask[NodeState]
 
@@ -123,7 +123,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str, lock: Lock) -> None:
-        """Bring one node to its desired state; read it again, as a deploy may have changed it."""
+        """Bring a node to its desired state, read again as a deploy may have changed the state."""
         with OUT.stage(self._timeout):
             lock.prove()
             cluster = read_cluster(self._aws, self._location)
@@ -191,11 +191,12 @@ class StateRoll(NodeSequence):
             raise Failed(message)
 
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:
-        """Apply the state; wait while an earlier run is still active on the node.
+        """Apply a node's desired state; wait while an earlier run of the node program is active.
 
         If AWS's answer to the command is lost, it is not known whether the command runs. The
         command is then sent again. This is safe: the node program runs one apply at a time, and
-        changes nothing if the state is applied already or if the same request was undone.
+        changes nothing if the state is applied already or if an apply with this request id was
+        undone.
         """
         begin, request = self._clock.monotonic(), uuid.uuid4().hex
         with self._progress.step(f"{node}: applying its state") as step:

@@ -21,8 +21,7 @@ UNKNOWN: Final = "unknown"
 READY: Final = "ready"
 NOT_READY: Final = "not ready"
 _ORDER: Final[tuple[State, ...]] = (NO, UNKNOWN, OK)
-"""States of findings, by priority: a line has the first of these states that one of its findings
-has."""
+"""States by priority: a line has the first of these states that any of its findings has."""
 _LONGEST_READ_S: Final = 60.0
 
 Result = TypeVar("Result")
@@ -30,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Finding:
-    """Finding of a line.
+    """Judgement of one fact of a line.
 
     Attributes:
         state: ok, no or unknown; unknown never counts as ok.
@@ -108,7 +107,7 @@ def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
 
 
 def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
-    """Return a line with the first state of `_ORDER` that one of its findings has."""
+    """Return a line whose state is the first in `_ORDER` that at least one of its findings has."""
     by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
     assert by_state, "a line needs a finding: without one, it would count as ok"
     state = by_state[0].state

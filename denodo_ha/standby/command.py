@@ -38,7 +38,7 @@ ATTEMPTS = 2
 LOCATE_S = 2.0
 """Project default: seconds to find out which cluster is the standby, and the switch's namespace."""
 RECORD_S = 2.0
-"""Project default: seconds to put the metrics."""
+"""Project default: seconds to put the metrics that the option --record writes."""
 _EXIT = {READY: exit_codes.DONE, NOT_READY: exit_codes.NO}
 
 
@@ -155,10 +155,10 @@ def _idle_role(aws: Aws, site: FailoverLocation) -> Role:
 
 
 def _record(aws: Aws, standby: Standby, report: StandbyReport) -> StandbyReport:
-    """Put the metrics, and return the report with a new judgement.
+    """Put the ages and the verdict as metrics, and return the report with its lines judged again.
 
-    Putting the metrics shows whether the caller may put metrics in the switch's namespace, which
-    line 10 judges.
+    Putting metrics shows whether the caller may put metrics in the switch's namespace; line 10
+    judges this permission.
     """
     site = with_deployed_switch(aws, standby.site)
     clusters = [site.clusters[standby.role], site.clusters[site.role(standby.active)]]

@@ -20,7 +20,7 @@ from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.standby.check_line import NO, OK, Finding, Unknown, known, unknown
 
 TYPES: Final = ("JDBC", "ODBC", "LDAP", "OLAP", "SAPBWBAPI", "SAPERP", "SALESFORCE")
-"""Types that can be pinged (Denodo, "PING_DATA_SOURCE")."""
+"""Types of data sources that can be pinged (Denodo, "PING_DATA_SOURCE")."""
 PING_MS: Final = 4_000
 """Project default: milliseconds for a source to answer; Denodo's own default is 15,000."""
 _CONNECT_S: Final = 4
@@ -63,7 +63,7 @@ def parse_sources(texts: Sequence[str]) -> tuple[DataSource, ...]:
     """Return the data sources that operators name as DATABASE/TYPE/NAME.
 
     Raises:
-        UsageError: A text is not a data source; the message names all of them.
+        UsageError: A text is not a data source; the message names all such texts.
     """
     sources, problems = [], []
     for text in texts:

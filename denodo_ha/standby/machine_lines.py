@@ -58,7 +58,7 @@ class Machines:
 
 
 def read_licences(aws: Aws, cluster: Cluster, clock: Clock) -> Mapping[str, str | Unknown]:
-    """Let each node call its License Manager; return each node's failure, empty for an answer."""
+    """Let each node call its License Manager; return by node why the call failed, empty if not."""
     agent = NodeAgent(aws, cluster, clock)
 
     def ask(node: str) -> str | Unknown:
@@ -179,12 +179,12 @@ def _licence_of_export(
 
 
 def machines_line(machines: Machines | Unknown, active_types: Mapping[str, str]) -> CheckLine:
-    """Judge the standby's machines: each runs or has a reserved place, with the right type.
+    """Judge whether each machine of the standby runs or has a reserved place, with the right type.
 
     Args:
         machines: the machines.
-        active_types: the right types: instance type of each node of the active cluster, by
-            configuration and pins.
+        active_types: the right type for each node of the standby: the type of the active cluster's
+            node, by configuration and pins.
     """
     return line(7, "machines", _machines(machines, active_types))
 
@@ -249,8 +249,8 @@ _COMPARED: Final[tuple[tuple[str, Callable[[Export], object]], ...]] = (
         lambda export: None if export.site.files is None else frozenset(export.site.files),
     ),
 )
-"""Facts that must be equal on all nodes of both sites; None if a manifest does not state the
-fact."""
+"""Facts that must be equal on all nodes of both sites, each with a function that reads it from an
+export; the function returns None if the export's manifest does not state the fact."""
 
 
 def software_line(own: SiteExports, active: SiteExports, now: datetime) -> CheckLine:

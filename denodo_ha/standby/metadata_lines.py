@@ -32,7 +32,7 @@ from denodo_ha.standby.data_sources import PingResults, source_findings
 OVERDUE_INTERVALS: Final = 2
 """Project default: an export is too old after this number of intervals, as in `catalog status`."""
 DATABASE_COPY_MAX: Final = 2 * timedelta(seconds=DATABASE_COPY_DELAY_S)
-"""Project default: twice the longest usual delay of a replicated backup."""
+"""Project default: accepted age of the copy, twice the longest usual delay of backups."""
 _EXPORT = "export of %s"
 
 
@@ -44,7 +44,7 @@ class SiteExports:
         cluster: name of the cluster.
         nodes: names of its nodes.
         every: interval of its exports; None if the cluster has no exports.
-        newest: the newest export of each node.
+        newest: the newest export of each node, by the node's name.
     """
 
     cluster: str

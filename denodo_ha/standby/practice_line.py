@@ -37,7 +37,7 @@ _QUOTAS: Final = "quotas"
 _SESSION: Final = re.compile(r":sts::(\d+):assumed-role/([^/]+)/.*")
 
 COMMANDS: Final = _SWITCHES
-"""Commands whose history entries are read for the lines 8 and 10."""
+"""Commands whose history entries are read, for line 8 (quotas) and line 10 (last practice)."""
 
 
 def recorded_quotas(history: History | Unknown, cluster: str) -> RecordedQuotas | Unknown | None:

@@ -83,7 +83,7 @@ def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
 
 
 def targets_line(targets: tuple[TargetCount, ...] | Unknown) -> CheckLine:
-    """Judge the standby's targets: all targets of the template must be healthy, not only one."""
+    """Judge whether all of the standby's targets in the template are healthy, not only one."""
     return line(1, "healthy targets", _targets(targets))
 
 
@@ -104,7 +104,7 @@ def _targets(targets: tuple[TargetCount, ...] | Unknown) -> Iterator[Finding]:
 
 
 def dns_line(record: Record | Unknown, cluster: Cluster | Unknown) -> CheckLine:
-    """Judge the standby's record: its health check is healthy, and its target is deployed."""
+    """Judge whether the standby's record has a healthy health check and a deployed target."""
     return line(2, "health check and record", _dns(record, cluster))
 
 

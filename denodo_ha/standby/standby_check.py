@@ -48,7 +48,7 @@ class StandbyReport:
 def check_standby(
     aws: Aws, standby: Standby, clock: Clock, *, has_put: bool = False, seconds: float = READ_S
 ) -> StandbyReport:
-    """Read and judge the ten lines.
+    """Read all facts, judge the ten lines of `denodo-ha failover check`, and return the report.
 
     Args:
         aws: the credentials.
@@ -75,8 +75,8 @@ def judge(
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: the error with which AWS denied this run to put the metric; empty without such an
-            error.
+        refused: the error with which AWS denied this run to put a metric in the switch's namespace;
+            empty without such an error.
     """
     now = facts.now
     return (

@@ -62,7 +62,7 @@ class Standby:
     """The cluster that is checked, with the environment and the failover.
 
     Attributes:
-        site: the failover.
+        site: the location of the failover.
         loaded: the configuration.
         role: role of the standby.
         login: secret with the login to Denodo that pings the data sources.
@@ -87,7 +87,7 @@ class Standby:
 
     @property
     def active(self) -> str:
-        """Return the name of the other cluster."""
+        """Return the name of the active cluster, which the standby would replace."""
         return self.site.clusters[SECONDARY if self.role == PRIMARY else PRIMARY].name
 
     @property
@@ -98,7 +98,7 @@ class Standby:
 
 @dataclass(frozen=True)
 class StandbyFacts:
-    """All facts of the ten lines.
+    """All facts from which the ten lines of `denodo-ha failover check` are judged.
 
     Attributes:
         cluster: the standby's stack.

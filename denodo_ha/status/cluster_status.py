@@ -233,7 +233,7 @@ def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
 
 
 def _is_new(cluster: Cluster, node: DeployedNode) -> bool:
-    """Return whether CloudFormation has created or changed a node's instance in `NEW_S`."""
+    """Return whether a node's instance was created or changed within the last `NEW_S` seconds."""
     changed = cluster.stack.changed.get(node.logical_id or "")
     return changed is not None and (datetime.now(UTC) - changed).total_seconds() < NEW_S
 

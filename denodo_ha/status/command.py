@@ -32,7 +32,8 @@ READ_S: Final = 11.0
 """Project default: seconds to read the status; a state not read in this time is unknown."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
-"""Project default: with --watch, seconds between node queries; each runs a command on each node."""
+"""Project default: with --watch, seconds between two queries of all nodes; a query runs a command
+on each node."""
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
 """Terminal control codes: move to the first line, clear the screen and the scrolled-out lines."""

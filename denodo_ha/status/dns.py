@@ -21,7 +21,7 @@ is not being read."""
 
 
 def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | None:
-    """Return the cluster to which the name resolves, or None if there is no failover.
+    """Return the cluster to which the failover name resolves, or None if there is no failover.
 
     Args:
         aws: the credentials.

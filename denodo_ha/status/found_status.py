@@ -28,7 +28,7 @@ def read_found_status(
     clock: Clock,
     accepted: Collection[Part] = (),
 ) -> Environment:
-    """Return the current status of a site.
+    """Return the current status of a found site.
 
     Raises:
         UsageError: The locator names no site that can be shown.
@@ -64,7 +64,7 @@ def _known(found: FoundCluster) -> AwsState:
 
 
 def _dns(site: FoundSite) -> Dns | None:
-    """Return the cluster to whose load balancer the record leads; None without a record."""
+    """Return the cluster whose load balancer the failover record leads to; None without record."""
     if not site.record:
         return None
     answered = dns_answer.lookup(site.record)

@@ -24,7 +24,7 @@ class HaproxyAnswer:
     """The HAProxy instances of a cluster.
 
     Attributes:
-        proxies: each running instance.
+        proxies: the running HAProxy instances, each with its answer.
         problem: why the cluster has no running HAProxy instance; empty if it has one.
         unasked: why the instances are not known; empty if they are known.
     """
@@ -44,7 +44,7 @@ def query_haproxy(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Ans
     """Query all HAProxy instances of the given clusters, in parallel.
 
     Each instance gets its own command, so that an unreachable instance does not affect the answers
-    of the others.
+    of the other instances.
 
     Args:
         aws: the credentials.
@@ -87,7 +87,7 @@ def _query(instances: HaproxyInstances, id_: str) -> Proxy:
 
 
 def parse_answer(id_: str, result: CommandResult) -> Proxy:
-    """Return an instance from the status that it reports (`hosts.haproxy.inspection`)."""
+    """Return an HAProxy instance from the status that it reports (`hosts.haproxy.inspection`)."""
     if result.code == -1:
         return Proxy(id_, unasked=failure_reason(result))
     if result.code not in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}:

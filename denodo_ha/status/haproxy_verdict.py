@@ -59,7 +59,7 @@ def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str
 
 
 def unready(node: str, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Return, for each service in which no HAProxy instance can use a node, the reason."""
+    """Return the services for which no HAProxy instance can use a node, each with the reason."""
     servers = [
         server
         for _, server in _servers(proxies)
@@ -146,7 +146,7 @@ def _drain_problems(
     *,
     enable: str,
 ) -> Iterator[str]:
-    """Yield the drain state of a tagged node, or the HAProxy instances that still use it."""
+    """Yield the drain state of a tagged node, or the HAProxy instances that still use the node."""
     left: dict[str, int] = {}
     for _, server in outside:
         if server.sessions:

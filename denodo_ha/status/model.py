@@ -116,7 +116,7 @@ class Server:
         service: the service, or the node of an auxiliary port.
         kind: service or auxiliary.
         state: up, down, drain, maint, `drain, down` or `no address`.
-        usable: True if it gets new sessions.
+        usable: True if the server gets new sessions.
         sessions: number of its sessions, including those of old workers.
         check: the result of the last health check.
     """
@@ -188,8 +188,8 @@ class Cluster:
         stack_status: the stack's status; empty if not known.
         state: healthy, degraded, down or unknown.
         problems: the reasons why the cluster is not healthy.
-        notes: other information.
-        balancer: its load balancer, None for a node without one.
+        notes: information that is not a problem.
+        balancer: its load balancer, None for a single node without a load balancer.
         nodes: its nodes by name.
         groups: its target groups.
         proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.

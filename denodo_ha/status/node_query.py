@@ -1,4 +1,4 @@
-"""Query of nodes through Systems Manager, compared with their desired states."""
+"""Query of nodes through Systems Manager, and comparison of applied and desired states."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -16,7 +16,7 @@ _SOURCES = {
 
 
 def as_json(environment: Environment) -> None:
-    """Print the whole model as JSON."""
+    """Print all fields of an environment's status as JSON."""
     print_json(environment)
 
 

@@ -63,7 +63,7 @@ def require_absent(path: Path) -> None:
 
 
 def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
-    """Write the archive, and the list of its parts.
+    """Write an archive with a file for each part that was read, and with the list of all parts.
 
     Raises:
         Failed: The file cannot be written; an incomplete file is removed.
@@ -72,8 +72,8 @@ def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
     contents = [{"file": part.name, "problem": part.problem} for part in parts]
     files = [("contents.json", json_text(contents) + "\n")]
     files += [(part.name, part.text) for part in parts if part.text]
-    # Create the file with its mode: if the mode were set later, another user could open the file
-    # before.
+    # Create the file with its mode: if the mode were set after the creation, another user could
+    # open the file in between.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, _PRIVATE)

@@ -32,8 +32,8 @@ AWS_S: Final = 20.0
 """Project default: seconds to read a part from AWS. A part of a region that does not answer takes
 this whole time."""
 _LATE_S: Final = 2.0
-"""Project default: seconds after its deadline after which a part that is still being read is
-abandoned."""
+"""Project default: seconds that a part may take beyond its own limit; a part that is still being
+read then is abandoned."""
 _PACKAGES: Final = ("aws-cdk-lib", "boto3", "botocore", "denodo-ha", "pydantic", "typer")
 
 
@@ -44,7 +44,7 @@ class Part:
     Attributes:
         name: name of its file.
         read: returns the file's text.
-        seconds: seconds to read it.
+        seconds: seconds within which the part must be read.
     """
 
     name: str
@@ -78,7 +78,7 @@ def _read(part: Part) -> ReadPart:
             text = call_in_time(part.read, part.seconds + _LATE_S)
     except (CommandError, ConfigError, OSError) as error:
         return ReadPart(part.name, "", str(error) or repr(error))
-    except Exception as error:  # noqa: BLE001 - a fault of one part must not lose the others
+    except Exception as error:  # noqa: BLE001 - a fault of one part must not lose other parts
         return ReadPart(part.name, "", f"internal error: {type(error).__name__}: {error}")
     return ReadPart(part.name, text)
 

@@ -49,7 +49,7 @@ class Connection:
             self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send all of the data.
+        """Send data, and return when all of it is sent.
 
         Raises:
             Fault: The connection broke, or the server does not receive the data.

@@ -213,7 +213,7 @@ def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
 
 
 def connections_needed(nodes: int) -> int:
-    """Return the number of connections that miss a node with probability below `SIGNIFICANCE`."""
+    """Return how many connections leave out a node with a probability below `SIGNIFICANCE`."""
     return 1 if nodes < 2 else ceil(log(SIGNIFICANCE / nodes) / log(1 - 1 / nodes))
 
 

@@ -48,8 +48,8 @@ class Trust:
     """The settings with which certificates are verified.
 
     Attributes:
-        ca_bundle: a file of certificate authorities in PEM form; None for those of the operating
-            system.
+        ca_bundle: a file of certificate authorities in PEM form; None for the authorities of the
+            operating system.
         alpn_protocols: protocols that the handshake offers.
         now: returns the time at which a certificate must be valid.
     """

@@ -38,7 +38,7 @@ class Fault(Exception):  # noqa: N818 - the usual word for a failed connection
 
     Attributes:
         finding: a key of `FINDINGS`.
-        seen: the observation.
+        seen: a description of what the failed step observed.
     """
 
     def __init__(self, finding: str, seen: str) -> None:
@@ -51,11 +51,11 @@ class Step:
     """One action of a verification and its result.
 
     Attributes:
-        name: the action.
-        state: the result.
-        seen: the observation.
+        name: a short name of the action, such as `RMI handshake`.
+        state: the result: OK, a note, or wrong.
+        seen: a description of what the step observed.
         finding: a key of `FINDINGS`; empty if the step is OK.
-        seconds: the duration.
+        seconds: the duration of the action.
     """
 
     name: str
@@ -202,7 +202,7 @@ def _step_data(step: Step) -> dict[str, object]:
 
 FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # DNS names
+        # Findings about DNS names
         "dns-unknown": (
             "This machine cannot resolve the name. Look at the record and its zone; a private "
             "zone answers only in the VPCs that it is associated with."
@@ -225,7 +225,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "cluster answers. Give `--balancer CLUSTER=NAME` for each cluster, or fix the "
             "credentials."
         ),
-        # The network
+        # Findings about the network
         "refused": (
             "Nothing listens on this port. If this is a load balancer, the port has no listener or "
             "no healthy node (a node without a running server refuses). If this is a node, the "
@@ -249,7 +249,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "The answer begins correctly and then breaks the protocol. A device between this "
             "machine and the server changes the answer, or another program uses the port."
         ),
-        # RMI
+        # Findings about RMI
         "not-rmi": "Another protocol answers. Compare the service's ports with those of the nodes.",
         "speaks-tls": "The server expects TLS on this port: give `--tls SERVICE`.",
         "not-registry": (
@@ -304,7 +304,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "The server names a second port, for which the load balancer has no listener. Clients "
             "of this service must reach the node directly."
         ),
-        # PostgreSQL
+        # Findings about the PostgreSQL protocol
         "not-postgresql": (
             "Another protocol answers. Compare the service's ports with those of the nodes."
         ),
@@ -325,7 +325,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "Clients with sslmode=verify-full refuse this certificate; clients with require or "
             "prefer, the usual values, do not verify certificates."
         ),
-        # TLS
+        # Findings about TLS
         "not-tls": "The port does not speak TLS. Is it the plain port, or is TLS off on the nodes?",
         "certificate-expired": "The certificate has expired: clients refuse it. Renew it.",
         "certificate-early": "The certificate is not valid yet, or this machine's clock is wrong.",
@@ -341,7 +341,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "intermediate certificates."
         ),
         "certificate-other": "Clients refuse the certificate for the reason that the step shows.",
-        # Web
+        # Findings about web services
         "not-http": "Another protocol answers, or the port expects TLS. Compare the ports.",
         "http-status": "The server answers with an error of its own. Look at Tomcat's logs.",
         "redirect-elsewhere": (
@@ -360,7 +360,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "The answers do not tell nodes apart, so stickiness could not be verified. Give "
             "`--web-path` with the path of an application that opens a session, or `--node-mark`."
         ),
-        # Flight
+        # Findings about Arrow Flight
         "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
         # Findings about the Solution Manager and the License Manager
         "manager-unseen": (

@@ -80,7 +80,7 @@ _END = _End()
 
 
 class Reader:
-    """Reads the content of a stream after the stream's header.
+    """Reads the content of a serialised stream, after the stream's header.
 
     Attributes:
         position: the number of bytes read so far.

@@ -88,7 +88,7 @@ class CallResult:
 
 
 def handshake(connection: Connection) -> str:
-    """Begin the protocol, and return the client address that the server sees.
+    """Begin an RMI connection, and return the client address that the server sees.
 
     Raises:
         Fault: The server does not speak RMI.

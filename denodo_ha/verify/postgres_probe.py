@@ -114,7 +114,7 @@ def _start_session(step: Step, connection: Connection) -> None:
 
 
 def _report_error(step: Step, body: bytes) -> None:
-    """Record a server's error in a step; some errors, such as an unknown user, are correct."""
+    """Record a server's error in a step; some, such as an unknown user, are the expected answer."""
     fields = {
         part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if len(part) > 1
     }

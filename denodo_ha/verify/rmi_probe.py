@@ -73,7 +73,8 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
     if not stubs:
         with log.step("second port"):
             raise Fault("auxiliary-unseen", f"{endpoint} names no second port")
-    # Test one remote reference for each host and port: others lead to the same connection.
+    # Test one remote reference for each host and port: further references with the same host and
+    # port lead to the same connection.
     for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
         probe_second_connection(log, endpoint, expected, process, stub)
 

@@ -72,8 +72,8 @@ class Site:
     def rmi_host_finding(self, host: str) -> str:
         """Return the finding for a host that a Denodo 7.0 server names to clients, if it is wrong.
 
-        The host must be the name of the load balancer of the server's cluster (rule 6 of the
-        topology).
+        The host must be the name of the load balancer of the server's cluster. The finding is a key
+        of `findings.FINDINGS`; empty if the host is correct.
         """
         balancers = list(self.known_balancers().values())
         name = normalized(host)

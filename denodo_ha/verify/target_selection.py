@@ -83,7 +83,7 @@ def parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str
     """Return the load balancers' names by cluster, from values of `--balancer CLUSTER=NAME`.
 
     Raises:
-        UsageError: A value does not have this form.
+        UsageError: A value does not have this form, or the environment has no such cluster.
     """
     balancers = {}
     for value in values:
@@ -113,7 +113,7 @@ def locate(
     Args:
         loaded: the configuration.
         selection: the clusters or the node to verify.
-        host: a name or address to connect to instead; AWS is then not called.
+        host: a name or address to connect to instead of the selection's; AWS is then not called.
         given: load balancers' names by cluster; the command does not read these names from AWS.
         deployed: reads names from AWS.
         log: receives a note for each load balancer whose name could not be read.
@@ -175,7 +175,7 @@ class DeployedNames:
         self._outputs: dict[str, dict[str, str]] = {}
         self._aws: Aws | None = None
         self._located: EnvironmentLocation | None = None
-        # Several threads read clusters at the same time.
+        # Several threads read clusters at the same time, but the stacks are located only once.
         self._locating = threading.Lock()
 
     def balancer(self, cluster: str) -> str:

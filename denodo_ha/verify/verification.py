@@ -169,7 +169,7 @@ def _auxiliary_ports(
     *,
     tls: bool = False,
 ) -> Iterator[VerifiedPort]:
-    """Yield the auxiliary ports of the Scheduler's service `entry`, else of Virtual DataPort."""
+    """Yield auxiliary ports: of the Scheduler's service `entry`; if empty, of Virtual DataPort."""
     if not entry and not version_ports(environment).auxiliary:
         return
     suffix = f" ({entry})" if entry else ""
@@ -189,7 +189,7 @@ class Settings:
         client_name: the host name that clients use: checked against certificates and sent in the
             HTTP Host header.
         timeout: seconds that a step may take.
-        ca_bundle: a file of certificate authorities; None for those of the operating system.
+        ca_bundle: a file of certificate authorities; None for the operating system's authorities.
         services: the services to verify; empty for all.
         tls: further services that use TLS, besides those that the configuration names.
         web_path: the path to request from web services.
@@ -213,7 +213,7 @@ class Verification:
 
     Attributes:
         site: the site to verify.
-        settings: the options.
+        settings: the options of the command.
         cluster: the cluster to which the name resolves; empty until it is known.
     """
 
@@ -223,7 +223,7 @@ class Verification:
         self._addresses: tuple[str, ...] = ()
 
     def resolve(self, log: StepLog) -> bool:
-        """Resolve addresses and the answering cluster; return False if there is no address."""
+        """Resolve the site's host to addresses and a cluster; return False without an address."""
         try:
             answer, self.cluster = resolve_site(log, self.site)
         except Fault:
@@ -233,7 +233,7 @@ class Verification:
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """The clusters to which the name may resolve."""
+        """The clusters to which the site's host may resolve."""
         return (self.cluster,) if self.cluster else self.site.clusters
 
     def ports(self) -> tuple[VerifiedPort, ...]:

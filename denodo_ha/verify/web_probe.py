@@ -61,7 +61,7 @@ class WebResponse:
 
 
 def probe_web(log: StepLog, endpoint: Endpoint, request: WebRequest) -> None:
-    """Send a request, and several more if the service is sticky.
+    """Send a request; if the service is sticky, send several more with the cookies of the answer.
 
     Raises:
         Fault: A step failed.

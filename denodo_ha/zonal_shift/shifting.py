@@ -26,7 +26,7 @@ class Shift:
         id: its id.
         zone: the zone that gets no traffic.
         until: time at which the shift ends.
-        comment: the reason.
+        comment: the operator's reason for the shift.
     """
 
     id: str
@@ -71,7 +71,7 @@ class ZonalShifts:
             asked["nextToken"] = answer["nextToken"]
 
     def require_possible(self, zone: str, *, force: bool) -> str:
-        """Return the id of a zone if its traffic may be shifted away; change nothing.
+        """Check that traffic may be shifted away from a zone, and return the zone's id.
 
         Raises:
             UsageError: The load balancer is not in the zone.
@@ -98,7 +98,7 @@ class ZonalShifts:
         return ids[zone]
 
     def start(self, zone: str, *, hours: int, comment: str, force: bool) -> str:
-        """Shift traffic away from a zone; return when the shift ends.
+        """Shift traffic away from a zone; return the time at which the shift ends.
 
         Raises:
             UsageError: The load balancer is not in the zone.
@@ -172,7 +172,7 @@ class ZonalShifts:
             raise Refused(message)
 
     def _require_healthy_elsewhere(self, zone: str) -> None:
-        """Refuse if a service has no healthy node outside the zone."""
+        """Check that each service has a healthy node outside a zone; else raise `Refused`."""
         groups = [group for group in self._cluster.groups if group.service is not None]
         health = target_health.read_groups_health(self._aws, groups)
         ids: Sequence[str] = [id_ for group in health for id_ in group.healthy]

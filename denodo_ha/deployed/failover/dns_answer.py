@@ -140,7 +140,7 @@ def matching_role(
     """Return the role or cluster whose record matches the answer, None if none or several match.
 
     Args:
-        answered: the answer.
+        answered: the names and addresses to which the failover name resolves.
         targets: DNS name or address of each role's record; empty if it is not known.
         look: resolves a name.
     """

@@ -24,7 +24,8 @@ UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
 
 _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
-"""Pattern in the name that CloudFormation gives the switch's alarm: stack name and logical id."""
+"""Pattern in the name of the switch's alarm, which CloudFormation makes from stack name and logical
+id."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Route53Check:
     alarm: str = field(default="", repr=False, compare=False)
 
     def find(self, kind: str) -> "Route53Check | None":
-        """Return the check of a kind: this check or one of its children."""
+        """Return this check if it is of a kind, else its first child of the kind; None if none."""
         if self.kind == kind:
             return self
         return next((match for child in self.children if (match := child.find(kind))), None)
@@ -86,7 +87,7 @@ def read_check(
     Args:
         aws: the credentials.
         check_id: id of the check.
-        region: any region of the partition; Route 53 has one endpoint for all.
+        region: any region of the partition; Route 53 has one endpoint for all regions.
         alarms_in: the only region in which alarms are read; None: alarms are read in every region.
 
     Raises:
@@ -160,7 +161,8 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     if not statuses:
         return UNKNOWN, "no health checker of Route 53 has reported yet"
     passed = sum(status.startswith("Success") for status in statuses)
-    # The rule of Route 53 (AWS, How Amazon Route 53 determines whether a health check is healthy).
+    # The share of checkers that Route 53 requires (AWS, How Amazon Route 53 determines whether a
+    # health check is healthy).
     if passed * 100 > HEALTHY_CHECKERS_PERCENT * len(statuses):
         return HEALTHY, f"{passed} of {len(statuses)} checkers succeed"
     reason = _most_common(statuses)

@@ -30,7 +30,7 @@ class HistoryBucket:
 
 
 def standby_buckets(environment: Environment, cluster: str) -> Iterator[HistoryBucket]:
-    """Yield the buckets in a cluster's region: of its exports, and of copies of other exports."""
+    """Yield the buckets in a cluster's region: of its own exports, and of copied exports."""
     settings = environment.clusters[cluster]
     for name in node_metadata.readable_export_buckets(environment, cluster):
         yield HistoryBucket(name, settings.region, settings.account)

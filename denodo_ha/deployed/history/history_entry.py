@@ -149,8 +149,8 @@ def read_history(
     Args:
         aws: the credentials.
         buckets: the buckets; a bucket that does not exist counts as empty.
-        since: time of the oldest entry.
-        commands: read only entries of these commands; empty: of all.
+        since: time from which entries are read.
+        commands: read only entries of these commands; empty: entries of all commands.
 
     Raises:
         NoCredentials: There are no credentials.

@@ -103,7 +103,7 @@ def located(
         aws: the credentials.
         environment: name of the environment.
         clusters: the environment's clusters; clusters that the command did not change come first,
-            and the entry is written to the first one with a bucket.
+            and the entry is written to the first bucket that accepts the entry.
         configured: the configuration, None without a file.
     """
     if (recording := _running.get()) is not None:
@@ -126,7 +126,7 @@ def note(cluster: str, subject: str, *, before: str = "", after: str = "") -> No
     Args:
         cluster: name of the cluster; empty if the change is not one cluster's.
         subject: the node, zone, component or name.
-        before: its state before the command; only the first call sets it.
+        before: its state before the command; only the first call for the subject sets this state.
         after: its state after the command.
     """
     if (recording := _running.get()) is None:

@@ -35,13 +35,15 @@ def require_healthy_targets(
         node: the node that is to be taken out.
         groups: health of the target groups that the node would leave and that are checked
             (`counted_services`).
-        minimum: the number of other targets that must be healthy in each target group; None: all of
-            them, and at least one.
-        accept: the option, named in the error message, with which an operator accepts fewer.
+        minimum: the number of other targets that must be healthy in each target group; None: all
+            other targets, and at least one.
+        accept: the option, named in the error message, with which an operator accepts a lower
+            minimum.
         drained: drain tags of the other nodes, by node.
 
     Raises:
-        Refused: Fewer than the minimum would remain. Nothing was changed.
+        Refused: Without the node, fewer healthy targets than the minimum would remain. Nothing was
+            changed.
     """
     required = _required(cluster, minimum)
     if len(cluster.nodes) == 1 and required > 0:
@@ -85,12 +87,14 @@ def require_usable_servers(
         cluster: the cluster.
         node: the node that is to be taken out.
         statuses: status of each HAProxy instance, by id.
-        minimum: the number of other nodes that must be usable for each service; None: all, and at
-            least one.
-        accept: the option, named in the error message, with which an operator accepts fewer.
+        minimum: the number of other nodes that must be usable for each service; None: all other
+            nodes, and at least one.
+        accept: the option, named in the error message, with which an operator accepts a lower
+            minimum.
 
     Raises:
-        Refused: Fewer than the minimum would remain. Nothing was changed.
+        Refused: Without the node, fewer usable nodes than the minimum would remain. Nothing was
+            changed.
     """
     required = _required(cluster, minimum)
     for id_, status in statuses.items():

@@ -2,7 +2,7 @@
 
 A drain first stops new sessions to the node on every instance, and only then waits for the existing
 sessions to end. Otherwise, while one instance waits, another instance would send new sessions to
-the node. If one instance refuses, the drain is undone on the others.
+the node. If one instance refuses, the drain is undone on the other instances.
 """
 
 from abc import ABC, abstractmethod
@@ -46,12 +46,12 @@ class HaproxyFleet(ABC):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run an action on instances at the same time, and return each result.
+        """Run an action on instances at the same time; return the result of each, by id or name.
 
         Args:
-            ids: the instances.
+            ids: ids or names of the instances.
             action: a command of the HAProxy program.
-            node: the node of the action.
+            node: the node to which the action applies; "-" for an action without a node.
             seconds: seconds that the action may take.
             wait: True if a drain waits until the node's sessions end.
             force: True to drain the node even if no other node serves.

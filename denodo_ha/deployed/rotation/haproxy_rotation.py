@@ -4,7 +4,7 @@ The targets of the load balancer are the HAProxy instances, so a node is taken o
 each of these instances.
 """
 
-# ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
+# ruff: noqa: ARG002 - both implementations of `Rotation` take the same arguments
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -51,7 +51,8 @@ class HaproxyRotation(Rotation):
         """Return `EVERY_INSTANCE` if at least one instance sends sessions to a node, else nothing.
 
         Raises:
-            Refused: Fewer than the minimum would remain. Nothing was changed.
+            Refused: Without the node, fewer usable nodes than the minimum would remain. Nothing was
+                changed.
             Failed: An HAProxy instance does not report its status.
         """
         statuses = self.instances.status()
@@ -92,11 +93,11 @@ class HaproxyRotation(Rotation):
             self.instances.wait_until_gone(node, timeout=timeout)
 
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return nothing: `wait_until_healthy` enables the node."""
+        """Return nothing: there is no entrance to open; `wait_until_healthy` enables the node."""
         return ()
 
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return nothing: `wait_until_healthy` enables the node."""
+        """Return nothing: there is no entrance to open; `wait_until_healthy` enables the node."""
         return self.missing_entrances(node)
 
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:

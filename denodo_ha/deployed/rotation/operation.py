@@ -91,8 +91,8 @@ class ClusterOperation:
         self._context, self._aws, self._location = context, context.aws, context.location
         self._progress, self._timeout = context.progress, context.timeout
         self._silence = AlarmSilence(context.aws, context.clock, context.progress)
-        # While the operation holds the lock, another clock replaces this one: it renews the lock in
-        # every wait.
+        # While the operation holds the lock, a clock that renews the lock in every wait replaces
+        # this clock.
         self._clock: Clock = self._silence
         self._state_left = UNCHANGED
         self._remaining_lock = ""
@@ -132,11 +132,11 @@ class ClusterOperation:
             self._progress.say(f"warning: {self._remaining_lock}")
 
     def _note(self, node: str, *, before: str = "", after: str = "") -> None:
-        """Note what the operation changes of a node, for the history."""
+        """Note for the history a node's state before, or after, a change by the operation."""
         recording.note(self._location.name, node, before=before, after=after)
 
     def _with_lock(self, message: str) -> str:
-        """Return the message, with a note if the lock could not be released."""
+        """Return a message, with the reason at its end if the lock could not be released."""
         if not self._remaining_lock:
             return message
         return f"{of_nodes(message)}. But {self._remaining_lock}"
@@ -207,5 +207,5 @@ class ClusterOperation:
 
 
 def of_nodes(text: str) -> str:
-    """Return a text that says "no node was changed" instead of "nothing was changed"."""
+    """Return the text with "no node was changed" instead of "nothing was changed"."""
     return _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", text)

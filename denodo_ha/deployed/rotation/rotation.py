@@ -107,11 +107,13 @@ class Rotation(ABC):
         Args:
             node: the node that is to be taken out.
             minimum: the number of other nodes that must be healthy in each target group or on each
-                HAProxy instance. None: all others, and at least one. 0: no check.
-            accept: the option, named in the error message, with which an operator accepts fewer.
+                HAProxy instance. None: all other nodes, and at least one. 0: no check.
+            accept: the option, named in the error message, with which an operator accepts a lower
+                minimum.
 
         Raises:
-            Refused: Fewer than the minimum would remain. Nothing was changed.
+            Refused: Without the node, fewer healthy nodes than the minimum would remain. Nothing
+                was changed.
         """
 
     @abstractmethod
@@ -121,7 +123,7 @@ class Rotation(ABC):
         """Check again that enough other nodes serve, after a node was taken out.
 
         Raises:
-            Refused: Fewer than the minimum remain.
+            Refused: Fewer healthy nodes than the minimum remain.
         """
 
     @abstractmethod
@@ -160,7 +162,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return every `Entrance` of a node, for `open`; some may already send sessions to it."""
+        """Return each `Entrance` of a node, for `open`; some may already send it sessions."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
@@ -191,11 +193,12 @@ class Rotation(ABC):
             node: the node.
             tag: the drain tag to write.
             minimum: the number of other nodes that must be healthy in each target group or on each
-                HAProxy instance; None: all others, and at least one.
+                HAProxy instance; None: all other nodes, and at least one.
             timeout: seconds to wait; None: the time in which connections may end, plus a margin.
 
         Raises:
-            Refused: Fewer than the minimum would remain. Nothing was changed.
+            Refused: Without the node, fewer healthy nodes than the minimum would remain. Nothing
+                was changed.
             Failed: Connections remain after the timeout, or another node was taken out in the
                 meantime. The message says which state the node is in.
             AwsError: AWS does not answer, or denies access.

@@ -5,7 +5,7 @@ registered in the target group of its auxiliary port: open sessions still need t
 empty target group would count as unhealthy.
 """
 
-# ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
+# ruff: noqa: ARG002 - both implementations of `Rotation` take the same arguments
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +89,8 @@ class TargetGroupRotation(Rotation):
         """Return the shared target groups in which a node is registered, after a capacity check.
 
         Raises:
-            Refused: Fewer than the minimum would remain. Nothing was changed.
+            Refused: Without the node, fewer healthy targets than the minimum would remain. Nothing
+                was changed.
         """
         groups = shared_groups(self.cluster, node)
         health = self._read_health(groups)
@@ -109,7 +110,7 @@ class TargetGroupRotation(Rotation):
         """Check again that enough other nodes are healthy in the shared target groups.
 
         Raises:
-            Refused: Fewer than the minimum remain.
+            Refused: Fewer healthy targets than the minimum remain.
         """
         if minimum == 0:
             return
@@ -202,7 +203,7 @@ class TargetGroupRotation(Rotation):
         """Wait until a node has left its shared target groups.
 
         Raises:
-            Failed: The node has not left in time.
+            Failed: The node has not left in time, or another operator has put the node back.
         """
         instance_id = self.cluster.node(node).instance_id
         groups = shared_groups(self.cluster, node)
@@ -240,7 +241,7 @@ class TargetGroupRotation(Rotation):
         )
 
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the target groups in which the template registers a node that is now missing."""
+        """Return the target groups that lack a node which the deployed template registers there."""
         groups = self.cluster.groups_of(node)
         present = {group.arn for group in self._registered(node, self._read_health(groups))}
         return tuple(_entrance(group) for group in groups if group.arn not in present)

@@ -24,9 +24,9 @@ from denodo_ha.environment.full_command import full_command
 HOLD: Final = "hold"
 RELEASE: Final = "release"
 ANSWER_S: Final = 20
-"""Project default: seconds to wait until a node has carried out one of the two actions."""
+"""Project default: seconds to wait until a node has carried out the action `hold` or `release`."""
 _MARGIN_S: Final = 20
-"""Project default: seconds for the calls that send a command, beyond `ANSWER_S`."""
+"""Project default: seconds, beyond `ANSWER_S`, for the AWS calls that send the action to a node."""
 
 
 def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
@@ -82,7 +82,7 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
 def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
     """Run an action on a node; return why the action failed, empty if the node carried it out.
 
-    A node without the node program has no watchdog.
+    The result is also empty for a node without the node program, since it has no watchdog.
     """
     if names.NODE_DOCUMENT not in agent.cluster.stack.outputs:
         return ""

@@ -214,10 +214,10 @@ def practice(
 
 
 def parse_stay(text: str) -> int:
-    """Return the seconds of a time such as 90s, 10m or 1h.
+    """Return the seconds of a duration such as 90s, 10m or 1h.
 
     Raises:
-        UsageError: The text is not such a time, or the time is too long.
+        UsageError: The text is not a duration, or the duration is too long.
     """
     match = re.fullmatch(r"([0-9]{1,6})([smh])", text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0

@@ -39,7 +39,7 @@ class ExpectedTimes:
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expectation for both directions.
+    """The drill's longest times for both directions of a practice.
 
     Attributes:
         move: longest times of the failover to the secondary; None if the drill has no times.
@@ -53,7 +53,7 @@ class Expectation:
 
 
 def expectation(aws: Aws, site: FailoverLocation) -> Expectation:
-    """Return the drill's expectation, from the deployed templates."""
+    """Return the drill's longest times of a practice, from the deployed templates."""
     failover = StackLocation("", names.failover_stack(site.environment), site.account, site.region)
     locations = [*site.clusters.values(), failover]
     try:
@@ -71,7 +71,7 @@ def expectation(aws: Aws, site: FailoverLocation) -> Expectation:
 
 
 def expectation_of(model: Model, endpoint: str) -> Expectation:
-    """Return the drill's expectation for a failover name of a model."""
+    """Return the drill's longest times of a practice for a failover name in the drill's model."""
     name = next((each for each in model.failover_names if each.name == endpoint), None)
     alarms = [model.alarm_of(check) for check in model.checks_of([name.primary])] if name else []
     switches = frozenset(alarm.key for alarm in alarms if alarm is not None and alarm.switch)

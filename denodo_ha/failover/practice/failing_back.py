@@ -1,4 +1,4 @@
-"""The failover back to the primary at the end of a practice, which is repeated after errors.
+"""The failover back to the primary at the end of a practice; a failed attempt is repeated.
 
 The switch's alarm evaluates the maximum of each minute. A datapoint for the primary has no effect
 if it is put in the same minute as the earlier datapoint for the secondary. Therefore the datapoint
@@ -153,7 +153,7 @@ class FailingBack:
         return read_task(self._aws, self._context.site, PRIMARY, self._context.look)
 
     def _put_before_effect(self, leg: Leg, put: float) -> float:
-        """Put the switch's datapoint for the primary at once; return the seconds of a wait.
+        """Put the switch's datapoint for the primary at once, and wait; return the seconds waited.
 
         The wait ends when the datapoint for the secondary has had its full effect on DNS.
         """
@@ -170,7 +170,7 @@ class FailingBack:
         return left
 
     def _wait_or_give_up(self, error: CommandError, end: float) -> None:
-        """Wait before the next attempt.
+        """Wait before the next attempt to fail back, unless the timeout has expired.
 
         Raises:
             Failed: The timeout has expired.
@@ -191,7 +191,7 @@ class FailingBack:
 
 
 class UnlockedClock:
-    """Clock that renews locks in its waits; if a renewal fails, the clock only waits."""
+    """Clock that renews locks in its waits; if a renewal fails, it waits without an error."""
 
     def __init__(self, renewing: Clock, plain: Clock) -> None:
         self._renewing, self._plain = renewing, plain

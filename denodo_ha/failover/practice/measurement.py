@@ -22,10 +22,10 @@ class Leg:
 
     Attributes:
         role: the role of the cluster to fail over to.
-        to: the name of this cluster.
+        to: the name of the cluster to fail over to.
         begin: time of the beginning.
         put: time at which AWS had the datapoint; None if it was not put.
-        end: time of the end; None while the direction is not complete.
+        end: time at which the direction back began, or the practice ended; None until then.
     """
 
     role: Role
@@ -134,7 +134,7 @@ def _between(seen: Iterable[Seen], leg: Leg) -> list[Seen]:
 
 
 def longest_gap(looks: Sequence[Look], service: str) -> float:
-    """Return the longest time from a look that was not served to the next look that was served."""
+    """Return the seconds of the longest gap, in which every look found a service not served."""
     return max((end - begin for begin, end in _gaps(looks, service)), default=0.0)
 
 
@@ -152,7 +152,10 @@ def _gaps(looks: Sequence[Look], service: str) -> Iterator[tuple[float, float]]:
 
 
 def open_gap(looks: Sequence[Look], services: Sequence[str]) -> float:
-    """Return the longest time for which a service has not been served up to the last look."""
+    """Return the seconds for which a service is already not served at the last look.
+
+    Of several services, the one with the longest time counts.
+    """
     longest = 0.0
     for service in services:
         for look in reversed(looks):

@@ -49,7 +49,7 @@ class SwitchReader:
         self._aws, self._site, self._check_id, self._clock = aws, site, check_id, clock
 
     def read(self) -> SwitchState | None:
-        """Return the state; None if AWS does not answer."""
+        """Return the switch's current state; None if AWS does not answer."""
         try:
             with deadline.limited(LOOK_S):
                 check = read_check(self._aws, self._check_id, self._site.region)

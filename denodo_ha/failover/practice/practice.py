@@ -87,7 +87,7 @@ class Practice:
         return self._report(began, observation)
 
     def require_ready(self) -> tuple[FailoverTask, Observation]:
-        """Return the failover to the secondary, and the observation; change nothing.
+        """Check that a practice may begin; return the failover to the secondary and an observation.
 
         Raises:
             Refused: The site is not at its primary, the secondary is not healthy or not ready, or
@@ -102,7 +102,7 @@ class Practice:
         return task, observation
 
     def require_possible(self) -> FailoverTask:
-        """Return the failover from the primary to a healthy secondary.
+        """Check that the site can fail over to its secondary, and return this failover.
 
         Raises:
             Refused: The site is not at its primary, or the secondary is not healthy.
@@ -237,7 +237,7 @@ class Practice:
         )
 
     def _end_stay(self, observation: Observation, move: Leg) -> None:
-        """Set the end of the direction to the secondary, and the time at the secondary."""
+        """Record that the stay at the secondary has ended, and how long the stay was."""
         move.end = self._clock.monotonic()
         begin = move.begin if move.put is None else move.put
         times = [look.at for look in observation.looks if look.cluster == move.to]
@@ -262,7 +262,7 @@ class Practice:
         leg.end = self._clock.monotonic()
 
     def _await_clients(self, observation: Observation, leg: Leg) -> None:
-        """Wait until the observer sees every service served by the cluster of a direction."""
+        """Wait until the observer sees every service served by the cluster that takes over."""
         end = self._clock.monotonic() + CLIENTS_S
         with self._context.progress.step(f"waiting until {leg.to} serves clients") as step:
             while True:

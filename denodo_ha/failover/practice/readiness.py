@@ -12,13 +12,13 @@ from denodo_ha.standby.standby_check import check_standby
 from denodo_ha.standby.standby_facts import Standby
 
 PRACTICE_LINE: Final = 10
-"""Number of the line about the last practice, which does not prevent the next one."""
+"""Number of the line about the last practice; this line does not prevent the next practice."""
 
 
 def readiness_notes(
     aws: Aws, site: FailoverLocation, clock: Clock, *, even_if_not_ready: bool
 ) -> tuple[str, ...]:
-    """Return the lines of the check that are not ok, for the report.
+    """Return the lines of the standby check that are not ok, for the report of a practice.
 
     Raises:
         Refused: A line is "no". An unknown line does not prevent a practice: the practice itself

@@ -38,7 +38,7 @@ class PracticeReport:
             secondary.
         looks: number of looks for each cluster that the name led to; under an empty name, the looks
             whose cluster is unknown.
-        legs: the measured directions.
+        legs: the measured failover to the secondary, and back to the primary.
         findings: what was wrong during the practice; empty if the practice passed.
         notes: what was not measured, and why.
         is_interrupted: True if an operator ended the practice.
