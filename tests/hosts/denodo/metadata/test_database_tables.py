@@ -45,7 +45,7 @@ def database() -> Iterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def real_tables(monkeypatch: pytest.MonkeyPatch, tables: list[str]) -> None:
-    """Restore the real function, which asks a PostgreSQL server for its tables."""
+    """Restore the real `read_tables`, which asks a PostgreSQL server for its tables."""
     assert tables
     monkeypatch.setattr(database_tables, "read_tables", _READ_TABLES)
 
