@@ -213,7 +213,7 @@ def test_a_component_on_its_database_gets_a_warning(
 
 
 class _Talk:
-    """Connection whose other side has already sent everything."""
+    """Connection to a PostgreSQL server that has already sent all its messages."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.sent = data, b""
