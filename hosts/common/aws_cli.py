@@ -76,7 +76,7 @@ class AwsCli:
         self._run("s3", "cp", "--no-progress", uri, str(path), seconds=self.copy_seconds)
 
     def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
-        """Copy at most `most_bytes` bytes of an S3 object: a large object could fill the disk."""
+        """Copy the first `most_bytes` bytes of an S3 object; a large object could fill the disk."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self._run(
             *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}"),
@@ -218,7 +218,7 @@ class AwsCli:
             )
             raise AwsCliMissingError(message) from None
         if not result.succeeded:
-            # Do not show standard output: the answer of AWS may contain a secret.
+            # Show no standard output in the error: the answer of AWS may contain a secret.
             reason = result.errors.strip() or result.ending
             message = f"aws {' '.join(arguments[:2])}: {reason}"
             raise AwsError(message)

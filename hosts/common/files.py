@@ -128,7 +128,7 @@ def write_atomically(
     Raises:
         OSError: The file cannot be written; the old file is unchanged.
     """
-    # The name is constant, so that the next write replaces a file left by a power failure.
+    # The temporary name is constant: the next write replaces a file left by a power failure.
     temporary = f".{path.name}{TEMPORARY_SUFFIX}"
     with open_folder(path.parent, trusted=trusted) as folder:
         _remove(path.with_name(temporary), temporary, folder)

@@ -65,7 +65,7 @@ class JsonObject:
         return key in self._data
 
     def text(self, key: str, pattern: str = "", *, default: str | None = None) -> str:
-        """Return a text that matches a pattern; without a default the key is required."""
+        """Return the text of a key, which matches a pattern; without `default`, require the key."""
         value = self._take(key, required=default is None)
         if value is _MISSING:
             return default or ""
@@ -78,11 +78,11 @@ class JsonObject:
         return value
 
     def optional_text(self, key: str, pattern: str = "") -> str:
-        """Return a text that matches a pattern, empty if the key is missing or null."""
+        """Return the text of a key, which matches a pattern; empty for a missing key or null."""
         return "" if self._is_null(key) else self.text(key, pattern, default="")
 
     def integer(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
-        """Return an integer within a range; without a default the key is required."""
+        """Return the integer of a key, from `low` to `high`; without `default`, require the key."""
         value = self._take(key, required=default is None)
         if value is _MISSING:
             return default or 0
@@ -91,11 +91,11 @@ class JsonObject:
         return value
 
     def optional_integer(self, key: str, low: int, high: int) -> int | None:
-        """Return an integer within a range, None if the key is missing or null."""
+        """Return the integer of a key, from `low` to `high`; None if the key is missing or null."""
         return None if self._is_null(key) else self.integer(key, low, high)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """Return a Boolean value, or the default if the key is missing."""
+        """Return the Boolean value of a key, or the default if the key is missing."""
         value = self._take(key, required=False)
         if value is _MISSING:
             return default
@@ -104,7 +104,7 @@ class JsonObject:
         return value
 
     def choice(self, key: str, allowed: Sequence[T]) -> T:
-        """Return one of the allowed values; the key is required."""
+        """Return the value of a required key, which is one of the allowed values."""
         value = self._take(key, required=True)
         for candidate in allowed:
             if type(value) is type(candidate) and value == candidate:
@@ -114,7 +114,7 @@ class JsonObject:
         return allowed[0]
 
     def choices(self, key: str, allowed: Sequence[str]) -> list[str]:
-        """Return a non-empty list of allowed texts without duplicates; the key is required."""
+        """Return the list of a required key: one or more allowed texts, without duplicates."""
         value = self._take(key, required=True)
         if value is _MISSING:
             return []
@@ -128,7 +128,7 @@ class JsonObject:
         return value
 
     def texts(self, key: str, pattern: str, most: int) -> list[str]:
-        """Return a list of at most `most` texts that match a pattern; empty if there is no key."""
+        """Return the list of a key: at most `most` texts of a pattern; empty for a missing key."""
         value = self._take(key, required=False)
         if value is _MISSING:
             return []
@@ -140,24 +140,24 @@ class JsonObject:
         return value
 
     def object(self, key: str) -> JsonObject:
-        """Return an object; the key is required."""
+        """Return the object of a required key."""
         value = self._take(key, required=True)
         return JsonObject({} if value is _MISSING else value, self._problems, self._below(key))
 
     def optional_object(self, key: str, *, nullable: bool = True) -> JsonObject | None:
-        """Return an object, None if the key is missing or, with `nullable`, null."""
+        """Return the object of a key; None if the key is missing or, with `nullable`, null."""
         if key not in self._data or (nullable and self._data[key] is None):
             self._known.append(key)
             return None
         return self.object(key)
 
     def named_objects(self, pattern: str) -> Iterator[tuple[str, JsonObject]]:
-        """Yield each name in this object and its value, an object; names must match a pattern."""
+        """Yield each key of this object with its value, an object; keys must match a pattern."""
         for key in self._names(pattern):
             yield key, self.object(key)
 
     def named_texts(self, pattern: str) -> dict[str, str | None]:
-        """Return this object's names and values (texts or null); names must match a pattern."""
+        """Return the keys and values (texts or null) of this object; keys must match a pattern."""
         return {key: None if self._is_null(key) else self.text(key) for key in self._names(pattern)}
 
     def finish(self) -> None:

@@ -16,7 +16,7 @@ _TABLES = ("tcp", "tcp6")
 _LISTENING = b"0A"
 """State of a listening socket (Linux, include/net/tcp_states.h, TCP_LISTEN)."""
 _BUFFER = 1024
-"""Number of bytes that one read requests: a few lines of a table."""
+"""Number of bytes to read at once from a table of /proc/net: a few lines."""
 
 
 def on_port(port: int, network: Path = Path("/proc/net")) -> Iterator[tuple[str, str]]:
@@ -32,7 +32,7 @@ def on_port(port: int, network: Path = Path("/proc/net")) -> Iterator[tuple[str,
     """
     for table in _TABLES:
         with suppress(OSError), (network / table).open("rb", buffering=_BUFFER) as lines:
-            next(lines, None)  # the names of the columns
+            next(lines, None)  # skip the line with the names of the columns
             for line in lines:
                 fields = line.split()
                 if fields[3] != _LISTENING:

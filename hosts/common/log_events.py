@@ -28,18 +28,18 @@ words."""
 
 _CUT = " (cut)"
 _PATTERNS = (
-    # NAME=VALUE, NAME: VALUE, "NAME": "VALUE"
+    # Assignments of a secret: NAME=VALUE, NAME: VALUE, "NAME": "VALUE"
     re.compile(
         r"""(?i)((?:password|passwd|pwd|passphrase|secret|token|api_?key|access_?key)["']?"""
         r"""\s*[=:]\s*)(?!["']?arn:)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"']+)"""
     ),
     # Statements of VQL and SQL: PASSWORD 'VALUE', IDENTIFIED BY 'VALUE'
     re.compile(r"""(?i)((?:password|identified\s+by|passphrase|secret)\s+)('(?:[^']|'')*')"""),
-    # The form in which Denodo's files contain an encrypted password
+    # Passwords that Denodo has encrypted: encrypted:VALUE
     re.compile(r"(?i)(encrypted:)([^\s,;&\"']+)"),
-    # URL that contains a user and a password: the password
+    # Passwords in URLs: USER:PASSWORD@HOST
     re.compile(r"(://[^\s/:@]+:)([^\s/@]+)(?=@)"),
-    # HTTP header `Authorization`: the token or login
+    # Tokens or logins in the HTTP header `Authorization`
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9+/=._~-]{8,})"),
 )
 """Patterns of secrets: group 1 is the text before the secret, which remains. The ARN of a secret is

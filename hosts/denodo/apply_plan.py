@@ -29,7 +29,7 @@ class Plan:
         files: each file to write, with its content.
         changes: one line for each changed value.
         reasons: other reasons to restart the servers.
-        recorded: whether this state is already recorded as the applied state.
+        recorded: whether the planned state is already recorded as the applied state.
         private: paths in `files` that only the file's owner may read.
     """
 
@@ -50,7 +50,7 @@ class Plan:
         return self.recorded and not self.restarts
 
     def __str__(self) -> str:
-        """Return one line for each change."""
+        """Return the plan as text, with one line for each change."""
         if self.nothing:
             return "nothing to do"
         lines = [*self.changes, *self.reasons]

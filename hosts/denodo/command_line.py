@@ -139,7 +139,7 @@ def system_of(options: argparse.Namespace) -> System:
 
 
 def arguments(system: System, command: str, *more: str) -> list[str]:
-    """Return arguments for a command on the same machine that reads its state on standard input."""
+    """Return arguments to run a command on this machine with a state from standard input."""
     return [*machine_arguments(system), command, "--state=-", *more]
 
 

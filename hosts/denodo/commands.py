@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 OPERATOR = "DENODO_NODE_OPERATOR"
 """Environment variable with the operator's name and the id of a request, which may arrive twice.
-It is not an option, because programs of earlier versions refuse unknown options."""
+The program has no option for them: programs of earlier versions refuse unknown options."""
 REQUEST = " request="
 """Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
@@ -70,9 +70,9 @@ _AS_DENODO_USER = (
 
 _REPEAT_SECONDS = 60.0
 _SERVERS_RUN = (0, 6, 9, 11)
-"""Exit codes of a boot after which the servers run, as in the `SuccessExitStatus` of the unit."""
+"""Exit codes of `boot` with running servers: `SuccessExitStatus` of `denodo-node.service`."""
 _KILLED = 128
-"""Exit codes above 128 contain the number of the signal that ended the process."""
+"""A higher exit code is this number plus the number of the signal that ended the process."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
-        # Remove the variable: processes of the Denodo user would inherit it and repeat the command.
+        # Remove the variable: a process of the Denodo user would inherit it and repeat the boot.
         if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
             options.repeat, given = True, [*given, "--repeat"]
     try:
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _repeat(arguments: Sequence[str]) -> None:
-    """Start this boot again after a pause; before version 244, systemd cannot restart this unit."""
+    """Start this boot again after a pause: systemd before 244 cannot restart `denodo-node`."""
     log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
     time.sleep(_REPEAT_SECONDS)  # no event announces that AWS answers again
     command = [sys.executable, "-m", program_update.PACKAGE, *arguments]
@@ -125,7 +125,7 @@ def _warnings(
 
 
 def _is_real(system: System) -> bool:
-    """Return whether `system` is this machine, and not a folder in which the program is tried."""
+    """Return whether `system` is this machine, not a test's folder with a machine's files."""
     return system.folder == System.folder
 
 
@@ -135,7 +135,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if code := _enter_unit(system):
         return code
-    # The result is empty if `denodo-ha` of an earlier version has sent only the operator's name.
+    # The request id is empty if an earlier version of `denodo-ha` has sent only the operator.
     request = os.environ.get(OPERATOR, "").partition(REQUEST)[2]
     return _change(system, options, state, lambda state: apply(system, state, request=request))
 
@@ -243,8 +243,8 @@ def _check(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if privileges.must_switch_user(state):
         account = privileges.Account.named(state.user)
-        # Pass root's result: `apply` writes the address that root finds, and `check` must compare
-        # with the same address.
+        # Pass the node's address that root finds: `apply` writes this address to the hosts file, so
+        # `check` must compare with this address.
         own = replace(system, address=system.own_address)
         return privileges.run_as(
             account, command_line.arguments(own, "check"), json.dumps(state.raw)
@@ -290,7 +290,7 @@ def _undrain(system: System, _options: argparse.Namespace) -> int:
 
 
 def _status(system: System, options: argparse.Namespace) -> int:
-    # Wait longer than the endpoint does: this process has no earlier results, and Java may be slow.
+    # Wait longer than the endpoint waits: a new process has no earlier results; Java may be slow.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)

@@ -101,7 +101,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         findings += image_findings.findings(root)
         findings += data_disk.missing_programs(state)
     if environment.exists():
-        # On a node that is already installed, these findings are only warnings.
+        # On a node that is already installed, faults of the image are only warnings.
         for finding in findings:
             log.warning(finding)
     else:
@@ -167,8 +167,8 @@ def unit_text(unit: str, state: State) -> str:
     text = _template(unit)
     sandbox = _template("sandbox").rstrip()
     if _aws_is_a_snap():
-        # Keep the directives before @SANDBOX@, such as the user. Remove those after @SANDBOX@,
-        # because snap applications cannot run with them.
+        # Remove the directives below @SANDBOX@, with which the AWS CLI as a snap application
+        # cannot run. The directives above @SANDBOX@, such as the user, remain.
         text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
     if unit == _WATCHDOG:
         sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")

@@ -22,7 +22,7 @@ PATH = "/pingLicenseManager"
 """Path of a health check that needs no login (Denodo Solution Manager, "Checking the status of the
 servers")."""
 SECONDS = 5
-"""Time limit for opening a connection, and again for the answer."""
+"""Time limit in seconds to open a connection, and the same again to receive the answer."""
 _SERVER_ERROR = 500
 
 

@@ -26,6 +26,6 @@ def error(message: str) -> None:
 
 
 def _write(priority: int, message: str) -> None:
-    # systemd sets this variable if the output goes to the journal (systemd.exec(5), sd-daemon(3)).
+    # systemd sets JOURNAL_STREAM if the output goes to the journal (systemd.exec(5), sd-daemon(3)).
     prefix = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
     program.write_lines(sys.stdout, "\n".join(message.splitlines()), prefix)

@@ -1,4 +1,4 @@
-"""Enabling of a node: each of its services is used again once it has passed a health check.
+"""Enabling of a node: each service is used again once the service has passed a health check.
 
 HAProxy counts a server that leaves maintenance as up before the first check. Therefore the program
 first sets the server to drain and to down; then only a passed check brings the server up.
@@ -76,7 +76,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
 def _wait_for_checks(
     haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Set each server to ready when it has passed a check; return the ids of all others."""
+    """Set servers to ready that have passed a check; return the ids of all other servers."""
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):

@@ -35,7 +35,7 @@ PROGRAM_FOLDER = Path("/opt/denodo-haproxy")
 """Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
 
 _MAY_CONNECT = "haproxy_connect_any"
-"""Boolean of SELinux's policy (Red Hat, haproxy_selinux(8))."""
+"""Boolean of SELinux's policy: HAProxy may connect to any port (Red Hat, haproxy_selinux(8))."""
 _START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15

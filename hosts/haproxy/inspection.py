@@ -49,7 +49,7 @@ class Status:
         return DONE if healthy else NO
 
     def data(self) -> dict[str, object]:
-        """Return the state as JSON data."""
+        """Return the state of HAProxy as JSON data."""
         return {
             "servers": [
                 {
@@ -66,7 +66,7 @@ class Status:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the state as a table for people."""
+        """Return the state of HAProxy as a table for operators."""
         table = [("Backend", "Node", "State", "Sessions", "Last check")]
         for server in self.servers:
             check = server.last_check if server.checked else "never checked"
@@ -86,13 +86,13 @@ class Status:
 
 
 def status(haproxy: LocalHaproxy) -> Status:
-    """Return the current state."""
+    """Return the current state of HAProxy."""
     return Status(servers(haproxy), server_sessions(haproxy), workers(haproxy))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
+    """The result of one check of `verify`.
 
     Attributes:
         right: whether the check passed.
@@ -115,7 +115,7 @@ def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
 
 
 def unserved(services: Iterable[Server]) -> list[str]:
-    """Return the services without a usable node."""
+    """Return the names of the services without a usable node."""
     services = tuple(services)
     served = {server.backend for server in services if server.usable}
     return sorted({server.backend for server in services} - served)

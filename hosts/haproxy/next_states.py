@@ -60,7 +60,7 @@ _RESULT = (
     *("srv_op_state", "srv_time_since_last_change"),
     *("srv_check_status", "srv_check_result", "srv_check_health"),
 )
-"""Columns with the results of checks."""
+"""Columns of the state file with the results of health checks."""
 
 
 def key(row: Row) -> str:
@@ -135,7 +135,7 @@ def differences(from_file: Rows, before: Rows) -> dict[str, str]:
 
 
 def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
-    """Return the configuration's servers with operators' orders and the states still valid.
+    """Return the configuration's servers with operators' settings and the states still valid.
 
     Args:
         from_file: rows of a trial that has read the configuration and no state file.
@@ -244,8 +244,8 @@ def _orders(old: Row, row: Row) -> str:
     """Return the maintenance and drain of a server (`Admin`) for its new row.
 
     If `disabled` was added to the server in the configuration, or removed, the configuration
-    decides and the operator's orders end. If both maintenance and drain are set, only maintenance
-    is returned: HAProxy refuses a row with both.
+    decides and the operator's maintenance or drain ends. If both maintenance and drain are set,
+    only maintenance is returned: HAProxy refuses a row with both.
     """
     admin = int(old["srv_admin_state"]) & _SAVED
     if _disabled(old) != _disabled(row):

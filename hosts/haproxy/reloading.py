@@ -178,10 +178,10 @@ def _next_states(
     if is_newer(haproxy, before):
         # The configuration was overwritten after HAProxy read it, so the health checks that HAProxy
         # runs are not known. Treat all checks as changed.
-        same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731 - one of two short cases
+        same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731 - one of two short functions
     else:
         old_lines, new_lines = check_lines(read_config(haproxy.config)), check_lines(content)
-        same_check = lambda id_: old_lines.get(id_) == new_lines.get(id_)  # noqa: E731 - one of two short cases
+        same_check = lambda id_: old_lines.get(id_) == new_lines.get(id_)  # noqa: E731 - one of two short functions
     rows = next_states.file_rows(haproxy, file, content)
     states = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
     results = next_states.checked(haproxy, file, content, states)

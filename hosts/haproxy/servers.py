@@ -147,7 +147,7 @@ class Server:
 
     @property
     def state(self) -> str:
-        """Return the state in one or two words."""
+        """Return the server's state in one or two words, such as `up` or `drain, down`."""
         return next(word for word, holds in self._states() if holds)
 
     def _states(self) -> Iterator[tuple[str, bool]]:

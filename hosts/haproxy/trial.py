@@ -67,7 +67,7 @@ class _NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """A running trial."""
+    """A running trial: the second HAProxy, and a connection to its Runtime API."""
 
     connection: socket.socket
 

@@ -74,7 +74,7 @@ class Journal:
         self._write(change, kept)
 
     def undo(self) -> None:
-        """Restore all files that were backed up."""
+        """Restore all files that the change has backed up."""
         for path in self._read()[1]:
             _restore(path)
 

@@ -20,7 +20,7 @@ _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def with_heap(options: str, mib: int) -> str:
-    """Return JVM options with one maximum heap; all other options remain unchanged.
+    """Return JVM options that set a maximum heap of `mib` once; other options are unchanged.
 
     Java does not start if the initial heap is larger than the maximum, so a larger initial heap is
     lowered to the maximum.
@@ -43,7 +43,7 @@ def maximum_bytes(arguments: Iterable[str]) -> int | None:
 
 
 def _with_one(pattern: re.Pattern[str], options: str, option: str) -> str:
-    """Return options in which `option` replaces the first match, without further matches."""
+    """Return options with `option` in place of the first match; remove all other matches."""
     first = pattern.search(options)
     assert first is not None
     rest = re.sub(pattern.pattern + r"[ \t]*", "", options[first.end() :])

@@ -114,7 +114,7 @@ def settings(state: State, applied: State | None = None) -> Iterator[Setting]:
             LICENSE,
             ("com.denodo.license.security.ssl.enabled",),
             "true" if manager.tls else "false",
-            # If the key is missing or commented out, Denodo uses the value false.
+            # Denodo uses false if the key is missing, so false is only written over a value.
             only_if_set=not manager.tls,
         )
     if "scheduler" in state.servers:

@@ -51,7 +51,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Disks:
-    """The disks of the machine; tests use other folders.
+    """The disks of the machine, read from files of the kernel (in tests: from other folders).
 
     Attributes:
         devices: folder of the device files.

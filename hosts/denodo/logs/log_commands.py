@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FILES_UNIT = "denodo-node-logs.service"
 JOURNAL_UNIT = "denodo-node-journal.service"
 UNITS = (FILES_UNIT, JOURNAL_UNIT)
-"""Units that run the commands, if the desired state has logs."""
+"""Units that run `send-logs` and `send-journal`, if the desired state has logs."""
 
 POSITIONS = "log-positions.json"
 """File in the folder of the records, with the positions up to which log files were sent."""

@@ -64,13 +64,13 @@ _LONGEST_KEY = 256
 _LONGEST_VALUE = 1000
 """Maximum numbers of characters of a key and a value in `catalog.settings` of the configuration."""
 _ADDED_TO_URL = frozenset(("user", "password", "ssl", "sslmode", "sslrootcert", "sslfactory"))
-"""Parameters of a JDBC URL that need no note, because the placeholder `{url}` or other settings
-provide them."""
+"""Parameters of a JDBC URL that `Learned.notes` does not mention, because the placeholder `{url}`
+or other settings provide them."""
 
 
 @dataclass
 class Learned:
-    """The settings of one component.
+    """Database settings of one component, as Denodo's form has written them.
 
     Attributes:
         file: path of the component's file, relative to DENODO_HOME.

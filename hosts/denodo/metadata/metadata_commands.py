@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def export(system: System, options: argparse.Namespace) -> int:
-    """Export the metadata."""
+    """Export the metadata of Virtual DataPort on this node."""
     metadata_export.export(system, if_due=options.if_due)
     return OK
 

@@ -38,8 +38,8 @@ take 15 minutes, within which S3 copies most objects to another region (AWS, Ama
 "Troubleshooting replication"). S3 does not promise the order, so a manifest may arrive before the
 version that it names."""
 _IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
-"""Names and passwords without special characters, which can be part of a server's address
-unchanged."""
+"""Pattern of names and passwords without special characters, which can be written unchanged in a
+server's address."""
 
 
 def ensure(system: System, state: State, record: Record) -> None:
@@ -162,7 +162,7 @@ def remove_leftovers(system: System) -> None:
 
 
 def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: float) -> bool:
-    """Fetch the metadata to `vql`; return whether it exists.
+    """Fetch the metadata of an export to `vql`; return whether the export exists.
 
     With a pause, try again while the version that the manifest names has not arrived.
     """
@@ -199,7 +199,7 @@ def _warn_of_other_key(state: State, manifest: Path) -> None:
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
-    """Fetch the metadata by its own S3 address or by a manifest's; return whether it exists."""
+    """Fetch metadata by its own or its manifest's S3 address; return whether the export exists."""
     if not uri.endswith(f"/{metadata_export.MANIFEST}"):
         system.aws_cli.copy_object(uri, vql)
         return True

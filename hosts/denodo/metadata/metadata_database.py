@@ -243,7 +243,7 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
     )
     with system.temporary_folder(_TEMPORARY) as folder:
         file = folder / _PROPERTIES
-        # Denodo's script reads the password from this file, because it must not be an argument.
+        # Denodo's script reads the password from this file: a password must not be an argument.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         log.info("moving Virtual DataPort's catalog to the shared database")
         result = run_script(
@@ -263,7 +263,7 @@ def _file(component: str, options: Component) -> Path:
 
 
 def entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
-    """Return a component's default settings by key, with changes; the value None removes a key."""
+    """Return a component's default settings, changed by `changes` (None removes a key)."""
     plain = dict.fromkeys(_ENCRYPTED.values(), "false")
     own = plain if (component, version) == ("scheduler", OLDEST) else {}
     merged = {**ENTRIES[component], **own, **changes}
@@ -275,7 +275,7 @@ def _values(system: System, state: State, component: str, account: Login) -> dic
     tls += (
         f"sslrootcert={_ca_file(system, component)}"
         if account.ca
-        # This factory uses the certificates of the Java that runs the component.
+        # With this factory, the driver trusts the certificates of the component's Java.
         else "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory"
     )
     return {

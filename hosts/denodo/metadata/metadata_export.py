@@ -292,7 +292,7 @@ def run_export(system: System, state: State, exports: Exports, vql: Path) -> byt
     user, password = _login(system, exports.login)
     with system.temporary_folder(_FOLDER) as temporary:
         login = temporary / "login"
-        # Denodo's script reads the password from this file, because it must not be an argument.
+        # Denodo's script reads the password from this file: a password must not be an argument.
         text = f"password={properties_file.escaped(password)}\n"
         files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         command: list[str | Path] = ["--login", user]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 2**20
 """Project default: size in bytes above which an export is not read; real exports have a few MiB."""
 MOST_LABEL = 200
-"""Maximum number of characters of an element's label."""
+"""Maximum number of characters of an element's label (`DATABASE/TYPE NAME`)."""
 
 _RULES = "rules 1"
 """Part of the hashed text of each digest, so that digests made by different rules are never

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 3
-"""Time limit for opening a connection, and again for each answer."""
+"""Time limit in seconds to open a connection, and the same again for each answer."""
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """Message SSLRequest; the answer `S` accepts TLS (PostgreSQL, "Message Formats")."""

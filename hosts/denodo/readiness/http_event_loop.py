@@ -213,9 +213,9 @@ class HttpEventLoop:
                 return
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    # The kernel may report this error even if no connection is pending. Only at the
-                    # first `accept` a connection is certainly pending, so only then close an older
-                    # connection to make room.
+                    # The kernel may report a lack of descriptors even if no connection is pending.
+                    # Only at the first `accept` a connection is certainly pending, so only then
+                    # close an older connection to make room.
                     if not accepted:
                         self._free_files(error)
                     return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 3
-"""Time limit for opening a connection, and again for the answer."""
+"""Time limit in seconds to open a connection, and the same again to receive the answer."""
 
 # Message SSLRequest, which the server answers with one letter (PostgreSQL, "Message Formats").
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")

@@ -90,11 +90,11 @@ class Servers:
             raise ImageError("\n  ".join(problems))
 
     def running(self) -> list[str]:
-        """Return the processes that run."""
+        """Return the names of Denodo's processes that run, such as `vdp`."""
         return [process for process in STOP if self._runs(process)]
 
     def _runs(self, process: str) -> bool:
-        """Return whether a process runs: a port of it is open, or (web container) it is listed."""
+        """Return whether a process runs: it listens, or (web container) the kernel lists it."""
         if any(probes.listens(self.system, port) for port in self._ports(process)):
             return True
         return process == "web" and any(java.is_web_container for java in self._java())
@@ -194,7 +194,7 @@ class Servers:
         return results
 
     def heap_warnings(self) -> list[str]:
-        """Return a warning for each process whose maximum heap is not the one in its own file."""
+        """Return a warning for each process whose maximum heap differs from its Denodo file."""
         warnings = []
         for process, file in _FILES.items():
             options = self._values(process).get(settings.JVM_OPTIONS, "")

@@ -77,7 +77,7 @@ def _properties() -> Mapping[str, str]:
 
 
 def _failure(unit: Mapping[str, str]) -> int:
-    """Print the messages of a start of the unit that failed; return its exit code."""
+    """Print the messages of a failed start of the unit; return the exit code of the start."""
     command = ["journalctl", f"_SYSTEMD_INVOCATION_ID={unit.get('InvocationID', '')}"]
     with suppress(OSError):
         log.error(run([*command, "--output=cat", "--no-pager"], seconds=_SECONDS).output.rstrip())

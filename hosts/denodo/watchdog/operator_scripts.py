@@ -48,7 +48,7 @@ class OperatorScripts:
 
     @property
     def stopped(self) -> str:
-        """Return the last script that was run since all servers ran; empty if there was none."""
+        """Return the name of the last script run since all servers ran; empty if there was none."""
         try:
             return files.read(self.folder / STOPPED, limit=4096).decode(errors="replace")
         except OSError:

@@ -1,4 +1,4 @@
-"""A certificate's common name and end, read from DER that another library has written."""
+"""Common name and end of validity of a certificate, in DER that another library wrote."""
 
 from datetime import UTC, datetime
 

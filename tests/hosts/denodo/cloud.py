@@ -163,7 +163,7 @@ class Cloud:
         self._set_answers(answers)
 
     def hang(self, call: str) -> None:
-        """Make all calls that contain a text hang for longer than any time limit of the program."""
+        """Make calls whose arguments contain a text hang beyond all time limits of the program."""
         self.answer(call, {"~": 600})
 
     def object(self, key: str) -> Path:
@@ -213,7 +213,7 @@ def calls(folder: Path) -> list[list[str]]:
 def _case(key: str, answer: Any) -> str:
     """Return the shell's commands for calls whose arguments contain a text."""
     if isinstance(answer, dict) and "~" in answer:
-        # The answer takes long, for tests of the time limits of calls.
+        # The stand-in waits before it answers, for tests of the time limits of calls.
         sleep = shlex.quote(f"import time; time.sleep({answer['~']})")
         commands = f"exec {shlex.quote(sys.executable)} -SEc {sleep}"
     elif isinstance(answer, dict) and "!" in answer:

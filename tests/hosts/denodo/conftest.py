@@ -24,7 +24,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lengthen limits that a busy machine could reach; the tests of a limit set the limit."""
+    """Lengthen time limits that a busy machine could reach; tests of a limit set the limit."""
     for module, name in (
         (http_event_loop, "_REQUEST_SECONDS"),
         (http_event_loop, "_SEND_SECONDS"),

@@ -103,7 +103,7 @@ class Home:
         (self.folder / "machine").write_text("i-0123456789abcdef0\n")
 
     def with_data_catalog(self) -> None:
-        """Create the file of the Data Catalog."""
+        """Create the configuration file of the Data Catalog."""
         (self.path / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
         self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
 

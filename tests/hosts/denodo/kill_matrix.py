@@ -75,7 +75,7 @@ class Scenario:
             return killed.forked(lambda: boot.start_applied(self.home.system, "no answer"))
 
     def expected(self, name: str) -> dict[str, str]:
-        """Apply a state; return the files, servers and record that result."""
+        """Apply a state; return the files, servers and record that the apply results in."""
         assert self.run(name) == 0
         return self.found()
 
@@ -125,7 +125,7 @@ def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) 
     expected["new"] = scenario.found()
     tried = list(range(first, steps + 1))
     if sample:
-        tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - no secret
+        tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - not for secrets
     problems: list[str] = []
     current = "new"
     for step in tried:

@@ -98,6 +98,6 @@ def _is_step(event: str, arguments: tuple[Any, ...]) -> bool:
 
 
 def _makes(arguments: tuple[Any, ...]) -> bool:
-    """Return whether an `open` event creates a file through `os.open`, which reports no mode."""
+    """Return whether the audit event `open` is of an `os.open` (no mode) that creates a file."""
     _path, mode, flags = arguments
     return mode is None and bool(flags & os.O_CREAT)

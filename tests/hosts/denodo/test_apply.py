@@ -389,7 +389,7 @@ def _interrupt(home: Home, monkeypatch: pytest.MonkeyPatch, where: Any, name: st
 def test_a_refusal_after_an_interrupted_change_leaves_the_servers_running(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The apply first undoes an interrupted change, for which it stops the servers."""
+    """A refused apply starts the servers that it stopped to undo an interrupted change."""
     apply(home.system, home.state())
     first = home.running()
     assert first is not None
@@ -547,7 +547,7 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
 
 @pytest.mark.parametrize("record", ["drained", "metadata", "exported"])
 def test_the_next_apply_removes_what_a_killed_drain_has_left(home: Home, record: str) -> None:
-    """Commands without the apply lock write these records, and can be killed like an apply."""
+    """Drain, confirmation and export write records without an apply's lock, and may be killed."""
     apply(home.system, home.state())
     left = home.system.folder / f".{record}.json.denodo-node"
     left.write_text("half of a rec")

@@ -46,7 +46,8 @@ _FAULTS = {
     "slow": "",
 }
 _CALL_S, _CALL_S_WITH_A_SLOW_ONE = 120.0, 12.0
-"""Time limits of calls: more than a call of the stand-in for the AWS CLI takes."""
+"""Seconds: time limits of AWS calls, and of AWS calls in tests in which one call hangs. A call of
+the stand-in for the AWS CLI that does not hang takes less."""
 _QUICK = {*itertools.product(_CALLS, ["denied"]), *itertools.product(["scheduler"], _FAULTS)}
 _SAMPLED = {
     ("parameter", "slow"),
@@ -258,7 +259,7 @@ def _changes() -> dict[str, Any]:
 def test_a_first_boot_is_repeated_where_systemd_cannot(
     home: Home, monkeypatch: pytest.MonkeyPatch, *, handed_over: bool
 ) -> None:
-    """If another program version hands over the boot, a variable replaces the option `--repeat`."""
+    """When another program version hands over the boot, `DENODO_NODE_REPEAT` means `--repeat`."""
     cloud = Cloud(home.folder)
     cloud.fault(_CALLS["parameter"], _FAULTS["throttled"])
     pauses: list[float] = []

@@ -54,7 +54,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3api"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """The script repeats AWS calls: they fail until the instance has a route or public address."""
+    """First boot repeats AWS calls, which fail until there is a route or public address."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,7 @@ Sent = dict[str, list[str]]
 
 
 class Minutes:
-    """Clock of a sender: at each pause, a step changes the machine; then the unit is stopped."""
+    """The sender's `sleep`: each pause runs one step; after the last, SIGTERM ends the sender."""
 
     def __init__(self, *steps: Callable[[], object]) -> None:
         self._steps = [*steps]

@@ -334,9 +334,10 @@ _SAMPLED = (_link, _fifo, _large, _device)
 def test_replaced_files_change_nothing_of_root_with_any_command(
     node: Node, replacement: Callable[[Node, Path], None]
 ) -> None:
-    """Try every fourth command in each place, and every one in `make test-whole`.
+    """Try a fourth of the commands for each replacement in each folder (`test-whole`: all).
 
-    So each command meets each replacement and each place, but not each pair of these.
+    Each command is tried with each replacement, and in each folder, but not with each pair of
+    replacement and folder.
     """
     node.install()
     assert node.run("apply", "--state").returncode == 0

@@ -21,7 +21,7 @@ class Certificates:
 
 
 def certificates(folder: Path) -> Certificates:
-    """Create the certificates."""
+    """Create the authority and the certificates of HAProxy and the nodes."""
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _signed("authority", (), key, key, "authority")
     made = Certificates(folder / "ca.pem", folder / "balancer.pem", folder / "nodes.pem")

@@ -100,7 +100,7 @@ def handshaken(port: int) -> socket.socket:
 
 
 def lives(connection: socket.socket) -> bool:
-    """Return whether the connection is open."""
+    """Return whether the server has not closed a connection."""
     connection.settimeout(0)
     try:
         return connection.recv(1) != b""

@@ -145,7 +145,7 @@ class Machine:
 
 
 def _ignore(_line: str) -> None:
-    """Discard the message."""
+    """Discard a message (the function `report` of the commands)."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +297,7 @@ def main() -> int:
             chosen = list(steps)
             if options.sample:
                 few = range(1, _FEWEST_STEPS[name] + 1)
-                chosen = random.Random(options.seed).sample(few, min(options.sample, len(few)))  # noqa: S311  # a sample, not a secret
+                chosen = random.Random(options.seed).sample(few, min(options.sample, len(few)))  # noqa: S311 - not for secrets
             kills[name] = 0
             for step in chosen:
                 problem = _try(machine, name, step)
@@ -310,7 +310,7 @@ def main() -> int:
 
 
 _FEWEST_STEPS = {"save": 3, "drain": 14, "enable": 12, "reload": 14, "apply": 18}
-"""Minimum number of steps of each command."""
+"""Minimum number of steps of each command, of which a sample is chosen."""
 
 if __name__ == "__main__":
     sys.exit(main())

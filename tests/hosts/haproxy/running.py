@@ -128,7 +128,7 @@ class Running:
         self.process = None
 
     def until(self, true: Callable[[], bool]) -> None:
-        """Wait until a condition holds."""
+        """Wait until a condition holds; fail after a time limit."""
         end = time.monotonic() + _SECONDS
         while True:
             try:
@@ -148,7 +148,7 @@ class Running:
         return int(match[backend, server][name] or 0)
 
     def states(self) -> dict[str, str]:
-        """Return the state of each server."""
+        """Return the state of each server, such as `up`, by `backend/node`."""
         return {server.id: server.state for server in servers(self.haproxy)}
 
 

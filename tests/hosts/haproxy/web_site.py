@@ -117,7 +117,7 @@ class WebSite:
         return visit(self.port)
 
     def states(self) -> dict[str, str]:
-        """Return the state of each server."""
+        """Return the state of each server, such as `up`, by `backend/node`."""
         return {server.id: server.state for server in servers(self.haproxy)}
 
     def wrong(self) -> list[str]:

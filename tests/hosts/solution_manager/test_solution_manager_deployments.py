@@ -18,7 +18,7 @@ from tests.hosts.solution_manager.manager_host import HANGING, SCRIPTS, Manager
 from tests.support.waiting import read_until
 
 DEFAULT_TIMEOUT_S = 600
-"""Default of com.denodo.solutionmanager.scripts.timeoutInSeconds."""
+"""Default time limit of a script (com.denodo.solutionmanager.scripts.timeoutInSeconds)."""
 UNDO_S = 60
 """Seconds that the scripts leave to denodo-ha for undoing a drain."""
 SERVERS = {"active": ["node1", "node2"], "passive": ["node3", "node4"]}

@@ -22,8 +22,8 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-Xmx4294967296", "-Xmx4294967296"),
         ("-Xms4g -Xmx4g", "-Xms4g -Xmx4g"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
-        # If several options set the maximum, under either name, Java uses the last; the edit keeps
-        # a single option.
+        # If several options set the maximum (`-Xmx`, `-mx`, `-XX:MaxHeapSize`), Java uses the
+        # last; the edit keeps a single option.
         ("-Xmx4g -Xmx1g", "-Xmx4096m"),
         ("-Xmx4096m -mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),

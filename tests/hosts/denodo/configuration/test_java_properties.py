@@ -19,7 +19,7 @@ from hosts.denodo.configuration.properties_file import (
 )
 from tests.hosts.denodo import java_properties
 
-# All characters that have a special meaning in the format, and some ordinary ones.
+# All characters with a special meaning in .properties files, and some ordinary characters.
 _FORMAT = st.text(alphabet="\\\\\\\n\r\t\f =:#!abu0041é\x00ÿ", max_size=40)
 _ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 _KEYS = st.sampled_from(["a", "ab", "b", "a b", "u", ""]) | _ANY

@@ -178,7 +178,7 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
 def test_a_journal_that_cannot_be_read_restores_all_backups(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run restores all files, and kills the server, which may run with other settings."""
+    """The next apply restores all files, and kills the server, whose settings may differ."""
     apply(home.system, home.state())
     before, server = home.contents(), home.running()
     kill, killed = os.kill, []

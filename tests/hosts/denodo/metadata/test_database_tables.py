@@ -45,7 +45,7 @@ def database() -> Iterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def real_tables(monkeypatch: pytest.MonkeyPatch, tables: list[str]) -> None:
-    """Restore the real function, which asks a PostgreSQL server for its tables."""
+    """Restore the real `read_tables`, which asks a PostgreSQL server for its tables."""
     assert tables
     monkeypatch.setattr(database_tables, "read_tables", _READ_TABLES)
 
@@ -213,7 +213,7 @@ def test_a_component_on_its_database_gets_a_warning(
 
 
 class _Talk:
-    """Connection whose other side has already sent everything."""
+    """Connection to a PostgreSQL server that has already sent all its messages."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.sent = data, b""

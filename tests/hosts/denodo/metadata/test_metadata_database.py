@@ -296,7 +296,7 @@ _PASSWORDS = {
 
 
 def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
-    """A key of 7.0 says whether the password is encrypted; in new installations, it is true."""
+    """In 7.0, a flag says whether a password is encrypted: `true` in new installations."""
     home = make_home("7.0")
     cloud = Cloud(home.folder)
     cloud.secret(SCHEDULER, login("scheduler"))
@@ -312,7 +312,7 @@ def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
     apply(home.system, state)
     file = home.properties(SCHEDULER_FILE)
     assert [(file[key], file[flag]) for key, flag in _PASSWORDS.items()] == [(_OTHER, "false")] * 2
-    # An earlier version of the program wrote the password, and did not change these keys.
+    # An earlier version of the program wrote plain passwords and left the flags true.
     for flag in _PASSWORDS.values():
         home.set(SCHEDULER_FILE, flag, "true")
     apply(home.system, state)

@@ -137,9 +137,9 @@ def test_a_text_that_is_too_large_is_not_read() -> None:
 
 @pytest.mark.parametrize("part", ["'", "''", '"', "(", "= ", "'a'", "#", "a'b\"", "ROUTE HTTP "])
 def test_the_reading_is_linear(part: str) -> None:
-    """Ten times the text has ten times the tokens, and no alternative is tried twice.
+    """The time to read a text grows in proportion to its length.
 
-    With an expression that backtracks, this test would not end.
+    With a regular expression that backtracks, this test would not end.
     """
     assert isinstance(digest(f"CREATE DATASOURCE X y {part * 30_000}"), str)
 

@@ -1,4 +1,4 @@
-"""Losses of readiness are counted for an hour, for the service that loses it most often."""
+"""Losses of readiness within an hour are counted for the service with the most losses."""
 
 from hosts.denodo.readiness.readiness_losses import WINDOW_S, ReadinessLosses
 

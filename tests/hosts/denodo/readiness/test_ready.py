@@ -43,7 +43,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _get(address: str) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(address, timeout=2 * TIMEOUT_S) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(address, timeout=2 * TIMEOUT_S) as answer:  # noqa: S310 - the test's server
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -216,7 +216,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 def test_a_service_that_was_added_is_known_before_it_is_applied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the service's new target group would have no healthy target until a roll."""
+    """The target group of an unknown service would have no healthy target until a roll."""
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     asked = []

@@ -137,7 +137,7 @@ def test_a_request_that_waits_is_not_closed_for_slow_ones() -> None:
 
 
 def test_dripping_does_not_extend_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise, each byte would give the client 5 more seconds, for up to 64 KiB per line."""
+    """If a byte extended the time, a client could send a byte each 5 s, up to 64 KiB a line."""
     monkeypatch.setattr(http_event_loop, "_REQUEST_SECONDS", 0.5)
     with _serving() as loop, _connect(loop.server_port, sends=b"GET /ready") as client:
         client.settimeout(0.02)

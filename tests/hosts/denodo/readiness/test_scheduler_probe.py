@@ -42,7 +42,7 @@ def test_a_java_server_is_ready_with_tls_or_without(
 
 @contextmanager
 def _server(answers: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Accept one connection for each answer; yield the port and the first bytes of each client."""
+    """Send an answer to each connection in turn; yield the port and what clients sent first."""
     seen: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:

@@ -23,7 +23,7 @@ _SERVERS = ["vdp", "data-catalog", "design-studio"]
 _UNTIL_RESTART_S = 400.0
 """Seconds: more than the limit for the start of an application, and less than twice this limit."""
 _PATIENT = {"limits__start_seconds": 43200}
-"""A limit for the whole start that is never reached, so that only applications' limits apply."""
+"""Seconds to start all servers: so many that only the time limits of applications are reached."""
 
 
 def _home(make_home: Any, connectors_: Connectors, version: str = "8.0") -> Home:

@@ -65,7 +65,7 @@ UP, DOWN = "2", "0"
         (_row(port="1"), _row(check_state="0"), {"op_state": UP}),
         (_row(op_state="0"), _row(check_state="0"), {"op_state": UP}),
         (_row(check_state="0"), _row(), {"op_state": DOWN}),
-        # A server with a name keeps the address that was resolved last.
+        # A server with a host name keeps the address that was resolved last.
         (_row(fqdn="a", addr="10.9.9.9"), _row(fqdn="a"), {"op_state": UP, "addr": "10.9.9.9"}),
         # Checks that an operator has disabled remain disabled.
         (_row(check_state="2", op_state="0"), _row(), {"op_state": DOWN, "check_state": "2"}),

@@ -191,7 +191,7 @@ def test_a_first_start_serves_from_checked_nodes_only(site: WebSite) -> None:
 
 
 def test_a_dead_server_does_not_serve_after_a_reload_and_the_others_do(serving: WebSite) -> None:
-    """Without saved states, HAProxy would use the dead server; if all began as down, no server."""
+    """Without saved states, all servers would begin as up, even the dead one, or all as down."""
     dead = f"server node3 127.0.0.9:{OLD}"
     serving.reload(*BEFORE, dead)
     assert serving.states() == {"web/node1": "up", "web/node2": "up", "web/node3": "down"}
@@ -205,7 +205,7 @@ def test_a_dead_server_does_not_serve_after_a_reload_and_the_others_do(serving: 
 
 
 def test_another_check_decides_anew(serving: WebSite) -> None:
-    """Node 1 fails the new check. With the saved state, it would serve until two failed checks."""
+    """Node 1 fails the new check; with its saved state, node 1 would serve until two failures."""
     serving.reload(f"{BEFORE[0]} port 1", BEFORE[1])
     assert serving.states() == {"web/node1": "down", "web/node2": "up"}
     assert (

@@ -16,7 +16,7 @@ from tests.hosts.haproxy.stand_ins import Site
 
 
 def _say(_line: str) -> None:
-    """Discard the message."""
+    """Discard a message (the function `report` of the commands)."""
 
 
 def _wrong(proxy: Running) -> list[str]:

@@ -102,8 +102,8 @@ def test_every_state_is_the_one_that_haproxy_acts_by(site: WebSite) -> None:
         every = _require_truth(site, port)
         for state in STATES:
             found = every[f"{_name(*state)}/node"]
-            # Servers that are disabled or enabled are skipped, since HAProxy itself changes their
-            # state.
+            # Skip servers with the bits 1 (maintenance) or 4 (`disabled`): HAProxy itself changes
+            # their operational state.
             if not state[1] & 5:
                 # Without `slowstart`, a starting server is running at once.
                 starts = state[0] == Operational.STARTING

@@ -21,7 +21,7 @@ SERVICES = ("jdbc", "odbc", "web")
 
 
 def _say(_line: str) -> None:
-    """Discard the message."""
+    """Discard a message (the function `report` of the commands)."""
 
 
 def _out(proxy: Running, node: str = "node1", seconds: float = 300) -> None:

@@ -88,7 +88,7 @@ def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> N
             told.sendall(head + ends + hello)
             assert told.recv(1) == b"\x4e"
         proxy.until(lambda: "10.9.8.7:1234 [" in proxy.log)
-        # A load balancer in front of HAProxy sends the header with health checks, too.
+        # A load balancer in front of HAProxy sends a PROXY header with health checks, too.
         health = proxy.environment.clusters["main"].balancer.proxy.health_port
         with socket.create_connection((PROXY, health), 120) as check:
             check.sendall(head + ends + b"GET /health HTTP/1.0\r\n\r\n")
