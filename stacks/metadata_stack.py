@@ -110,7 +110,7 @@ class MetadataStack(EnvironmentStack):
         CfnOutput(self, names.CATALOG_OPERATOR_POLICY_ARN, value=policy.arn)
 
     def _create_shared_metadata(self, catalog: Catalog) -> str:
-        """Create the database unless one exists, and a login for each component.
+        """Create the database, unless an existing server is configured, and each component's login.
 
         Return the ARN of the administrator's secret.
         """

@@ -1,4 +1,4 @@
-"""SNS topics of the alarms: created with a key that CloudWatch may use, or existing ones."""
+"""SNS topics of the alarms: created with a key that CloudWatch may use, or existing topics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -17,8 +17,8 @@ from denodo_ha.environment.model.environment import Environment
 
 EXPORT_MANIFEST: Final = "export.json"
 EXPORT_METADATA: Final = "metadata.vql"
-"""Names of the two objects of a node's export: `export.json` and the metadata. An object's key in
-the bucket is `NODE/NAME`."""
+"""Names of the two objects of a node's export: the manifest (`EXPORT_MANIFEST`) and the metadata.
+An object's key in the bucket is `NODE/NAME`."""
 HISTORY_PREFIX: Final = ".history/"
 """Prefix of the keys of the history in the bucket of exports. No node can have a name that begins
 with a dot."""
@@ -91,7 +91,7 @@ def database_users(database: str) -> tuple[str, str]:
 
 
 def services_using_database(environment: Environment, cluster: Cluster) -> Mapping[str, int]:
-    """Return the services that fail with the metadata database, and the ports of their clients.
+    """Return the services that fail if the metadata database fails, each with its clients' port.
 
     A service's component is determined by the service's name or node port, as for readiness.
     """
@@ -187,7 +187,7 @@ def copied_clusters(environment: Environment, target: str) -> tuple[str, ...]:
 
 
 def readable_export_buckets(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the buckets in a cluster's region with its exports, or copies of others' exports."""
+    """Return the buckets of a cluster's exports, and of export copies in the cluster's region."""
     has_exports = environment.clusters[cluster_name].exports is not None
     own = (export_bucket_name(environment, cluster_name),) if has_exports else ()
     copied = copied_clusters(environment, cluster_name)
@@ -217,7 +217,11 @@ def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, 
 def history_buckets(
     environment: Environment, clusters: Iterable[str], account: str
 ) -> tuple[str, ...]:
-    """Return the names of an account's buckets for the history, in the regions of clusters."""
+    """Return the names of the buckets for the history of commands.
+
+    These are the buckets of exports, and of copies of exports, of the given clusters that are in
+    the account.
+    """
     return tuple(
         bucket
         for name in clusters

@@ -38,8 +38,8 @@ TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
     "targets that an Application Load Balancer uses of a Network Load Balancer's quota",
     "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
 )
-"""The limit applies with cross-zone load balancing. AWS does not document whether the ALB counts
-once, or once for each target group that contains it. The rules assume once for each target
+"""The limit applies with cross-zone load balancing. AWS does not document whether an ALB counts
+once, or once for each target group that contains the ALB. The rules assume once for each target
 group."""
 
 RULES_PER_SECURITY_GROUP: Final = Limit(
@@ -92,8 +92,8 @@ BALANCER_LIMITS: Final[Mapping[str, str]] = {
     "targets-per-availability-zone-per-network-load-balancer": "targets of a zone of a Network Load"
     " Balancer",
 }
-"""Names of limits (AWS, Elastic Load Balancing API, DescribeAccountLimits), and names for
-messages."""
+"""Limits of load balancers by AWS's name (AWS, Elastic Load Balancing API, DescribeAccountLimits),
+with the name in messages."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
 )
-"""A subnet must also have at least 8 free addresses. The shortest prefix is the same as for a
-VPC."""
+"""Prefix lengths of an Application Load Balancer's subnet, which must also have at least 8 free
+addresses. The shortest prefix is the same as for a VPC."""
 
 ALB_ZONES: Final = 2
 """Minimum number of zones of an Application Load Balancer (AWS, Application Load Balancers, Subnets
@@ -181,7 +181,7 @@ FIXED_TLS_IDLE_TIMEOUT_S: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
 """Idle timeout of a TLS listener, which cannot be changed (AWS, Network Load Balancers)."""
 
 NO_NLB_TARGETS: Final = frozenset(
-    "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - AWS's list
+    "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - a list copied from AWS
 )
 """Instance families that a Network Load Balancer does not accept as targets by instance id (AWS,
 Elastic Load Balancing API, RegisterTargets)."""
@@ -214,7 +214,7 @@ HEALTHY_CHECKERS_PERCENT: Final = 18
 Amazon Route 53 determines whether a health check is healthy)."""
 
 ALARM_LAG_S: Final = 60
-"""Delay until the metric of a minute is available: one more period (deduced, not published)."""
+"""Seconds until the metric of a minute is available: one more minute (deduced, not published)."""
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
@@ -252,8 +252,7 @@ STOP_LIMIT_DEFAULT_S: Final = 900
 Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
-"""Project value: timeout of an SSM command, which is longer than the timeouts of the node program's
-actions."""
+"""Project value: timeout of an SSM command; the node program's actions have shorter timeouts."""
 
 PARAMETER_BYTES: Final = Limit(
     8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
@@ -309,8 +308,8 @@ DATABASE_COPY_DELAY_S: Final = 1800
 snapshot replication": 5 to 30 minutes)."""
 DATABASE_LOW_STORAGE: Final = 0.15
 DATABASE_MANY_CONNECTIONS: Final = 0.8
-"""Project values: the share of free storage and the share of used connections that raise an
-alarm."""
+"""Project values: an alarm is raised below this share of free storage of the metadata database, or
+above this share of used connections."""
 
 SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager quotas")
 
@@ -330,8 +329,8 @@ EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
 """Project default: operators have a month to detect that metadata was lost."""
 
 NOT_COMPARED_MOST: Final = 20
-"""Project limit: maximum number of patterns, which fit into a node's desired state with all other
-keys."""
+"""Project limit of `exports.not_compared`: this number of patterns fits into a node's desired state
+with all other keys."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,

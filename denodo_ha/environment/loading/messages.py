@@ -175,7 +175,7 @@ def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """Return the type of the value at a key or an index; None if a type has no such value."""
+    """Return the type of the value at a key or index of a type; None if there is no such value."""
     for kind in _members(annotation):
         if _is_section(kind):
             info = kind.model_fields.get(str(part))
