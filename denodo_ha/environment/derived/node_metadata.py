@@ -155,7 +155,7 @@ def _bucket_name(environment: str, cluster: str, account: str, region: str) -> s
 
 
 def export_copy_target(environment: Environment, cluster_name: str) -> str | None:
-    """Return the cluster in whose region the cluster's exports are copied; None without copies."""
+    """Return the cluster to whose region a cluster's exports are copied; None without copies."""
     exports = environment.clusters[cluster_name].exports
     if exports is None or exports.copy is False or no_export_copy(environment, cluster_name):
         return None
@@ -254,13 +254,13 @@ def metadata_source(cluster: Cluster) -> str:
 
 
 def configured_servers(environment: Environment) -> tuple[str, ...]:
-    """Return the servers that the configuration lists; empty if the key is missing."""
+    """Return the servers that the configuration lists; empty without the key `denodo.servers`."""
     denodo = environment.denodo
     return denodo.servers if "servers" in denodo.model_fields_set else ()
 
 
 def servers_sharing_metadata(environment: Environment) -> tuple[tuple[str, Component], ...]:
-    """Return the configured servers whose metadata must be the same on all nodes of a cluster."""
+    """Return the configured servers whose metadata all nodes must share, with their components."""
     return tuple(
         (server, _SHARING_SERVERS[server])
         for server in configured_servers(environment)

@@ -32,7 +32,7 @@ node. The path `/health/SERVICE` returns the health of a single service."""
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """Health check of a target group; times in seconds."""
+    """Health check of a target group: times in seconds, `healthy` and `unhealthy` in checks."""
 
     protocol: str
     port: int

@@ -218,18 +218,19 @@ ALARM_LAG_S: Final = 60
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
-"""Project default: the lowest values that AWS accepts, so that a lost node is detected soon."""
+"""Project defaults of health checks: the lowest values that AWS accepts, so that a lost node is
+detected soon."""
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
-"""Project default: AWS rejects a timeout that is not less than the interval (error message of the
-ELB API)."""
+"""Project default of health checks: AWS rejects a timeout that is not less than the interval (error
+message of the ELB API)."""
 
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's default of the deregistration delay (AWS, Edit target group attributes for your Network
 Load Balancer)."""
 
 START_LIMIT_DEFAULT_S: Final = 1200
-"""Project default: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up
-of the node."""
+"""Project default of `denodo.start_limit`: Denodo starts in 6 to 8 minutes (Denodo's container
+examples), after the set-up of the node."""
 
 SETUP_SHARE_S: Final = 120
 """Project value: the part of a new node's start limit that is left for the operating system, the
@@ -237,8 +238,8 @@ node program and its signal, so that the node reports its own error before Cloud
 out."""
 
 BUSY_LIMIT_DEFAULT_S: Final = 30
-"""Project default: longer than the short time for which a statement puts Virtual DataPort into
-single-user mode."""
+"""Project default of `denodo.busy_limit`: longer than the short time for which a statement puts
+Virtual DataPort into single-user mode."""
 
 PING_INTERVAL_S: Final = 20
 PING_TIMEOUT_S: Final = 10
@@ -248,8 +249,8 @@ which the node program repeats the last answer. Denodo's own health check uses 3
 `hosts/denodo/readiness` has the same numbers, and a test compares them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
-"""Project default: Denodo's default query timeout (Denodo, Virtual DataPort Administration
-Guide)."""
+"""Project default of `denodo.stop_limit`: Denodo's default query timeout (Denodo, Virtual DataPort
+Administration Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
 """Project value: timeout of an SSM command; the node program's actions have shorter timeouts."""
@@ -282,8 +283,8 @@ AWS documents that an alarm examines more periods than it evaluates, but not how
 Configuring how CloudWatch alarms treat missing data)."""
 
 DISK_DEFAULT_GIB: Final = 100
-"""Project default: space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation
-Guide, sizing)."""
+"""Project default of a node's root disk, with space for queries that swap to disk (Denodo, Virtual
+DataPort 7.0 Installation Guide, sizing)."""
 
 HAPROXY_START_LIMIT_S: Final = 900
 """Project default: seconds within which a new HAProxy instance must start. HAProxy itself starts at
@@ -299,9 +300,9 @@ DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
 """Default backup retention in the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
-"""Project default: 100 for Virtual DataPort on each of two nodes, and 100 for other components.
-This is less than RDS's default for 4 GiB of memory (AWS, Amazon RDS, Quotas and constraints: memory
-/ 9531392)."""
+"""Project default of `catalog.max_connections`: 100 connections for Virtual DataPort on each of two
+nodes, and 100 for other components. This is less than RDS's default for 4 GiB of memory (AWS,
+Amazon RDS, Quotas and constraints: memory / 9531392)."""
 
 DATABASE_COPY_DELAY_S: Final = 1800
 """Longest usual delay of replicated automated backups (AWS, Prescriptive Guidance, "Amazon RDS PITR
@@ -326,7 +327,7 @@ Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Project default: operators have a month to detect that metadata was lost."""
+"""Project default of `exports.retention_days`: operators have a month to detect lost metadata."""
 
 NOT_COMPARED_MOST: Final = 20
 """Project limit of `exports.not_compared`: this number of patterns fits into a node's desired state
