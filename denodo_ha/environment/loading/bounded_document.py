@@ -146,7 +146,7 @@ def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
 
 
 def _nodes(root: Node | None) -> Iterator[Node]:
-    """Yield each node below a root only once, even if several aliases refer to the node."""
+    """Yield each node of a tree only once, even if several aliases refer to the node."""
     waiting, seen = [root] if root is not None else [], set[int]()
     while waiting:
         node = waiting.pop()

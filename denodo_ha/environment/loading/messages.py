@@ -159,7 +159,7 @@ def _meaning(root: type[BaseModel], path: Path) -> str:
 
 
 def _lower(text: str) -> str:
-    """Return a sentence with a lower-case first word, for use within another sentence."""
+    """Return a sentence, for use within another, with a first word in lower case (but not TLS)."""
     first = text.split(" ", 1)[0]
     return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
 

@@ -205,7 +205,10 @@ class _Reader:
         return {**{key: item for key, item in merged.items() if key not in data}, **data}
 
     def key(self, node: Node, path: Path, position: Position) -> str | None:
-        """Return the text of a key: `7.0:` and `yes:` are names and not numbers or booleans."""
+        """Return the text of a key; store a problem and return None if the key is a map or list.
+
+        The keys `7.0:` and `yes:` are names and not numbers or booleans.
+        """
         if isinstance(node, ScalarNode):
             return _text(node)
         what = "a key is a map or a list"
