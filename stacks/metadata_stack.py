@@ -140,7 +140,7 @@ class MetadataStack(EnvironmentStack):
         return admin_secret
 
     def _create_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
-        """Create the RDS database. Return its host, its port and the administrator's secret."""
+        """Create the RDS database. Return host, port and the ARN of the administrator's secret."""
         database = Database(
             self,
             "Database",
