@@ -21,7 +21,7 @@ from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parent
 NO_SERVER = "http://127.0.0.1:1"
-"""Endpoint of AWS that tools/cdk-offline sets, at which no server listens."""
+"""AWS endpoint that tools/cdk-offline sets instead of the local AWS: no server listens there."""
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
     context = app.node.get_all_context()
     try:
         file = find_configuration(configuration_choice(context), ROOT)
-        # The local AWS accepts every account, zone and image of the examples, so values of the
-        # examples that the user has not replaced are valid on it.
+        # The local AWS accepts every account, zone and image of the examples, so the configuration
+        # of a deployment to the local AWS may still contain these values.
         is_local = os.environ.get("AWS_ENDPOINT_URL", NO_SERVER) != NO_SERVER
         loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:

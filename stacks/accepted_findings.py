@@ -39,7 +39,7 @@ class AcceptedFinding:
 
     @property
     def id(self) -> str:
-        """The qualified id of the finding."""
+        """Id of the finding, with the name of its validator: `VALIDATOR::RULE`."""
         return f"{self.validator}::{self.rule}"
 
 

@@ -125,7 +125,7 @@ class ClusterStack(EnvironmentStack):
 
     @property
     def load_balancer_name(self) -> str | None:
-        """Name of the load balancer in its metrics; None without one."""
+        """Name of the load balancer in its metrics; None without a load balancer."""
         return self._balancer.full_name if self._balancer is not None else None
 
     @property
@@ -166,11 +166,11 @@ class ClusterStack(EnvironmentStack):
         return nodes
 
     def _machines(self) -> dict[str, tuple[Node, Instance]]:
-        """Return each created node by name, with its machine."""
+        """Return each created node with its type, image and disks, by name."""
         return {name: (node, self._machine(name)) for name, node in self._nodes.items()}
 
     def _machine(self, node: str) -> Instance:
-        """Return the machine of a node: from its pin, else from the configuration."""
+        """Return a node's instance settings: from the node's pin, else from the configuration."""
         machine = configured_machine(self.cluster.instance, self.cluster.nodes[node])
         assert machine is not None  # denodo_ha.environment.rules.nodes requires type and image
         return pinned_machine(machine, self._pins.of(self.name, node))
@@ -196,7 +196,8 @@ class ClusterStack(EnvironmentStack):
             names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
         )
         if len(self._nodes) < len(self.cluster.nodes):
-            # The owner of existing instances must allow traffic from these security groups.
+            # The ids of the balancers' security groups are outputs, because the owner of existing
+            # instances must allow traffic from these groups.
             output = (
                 names.HAPROXY_SECURITY_GROUP_ID if has_haproxy else names.BALANCER_SECURITY_GROUP_ID
             )

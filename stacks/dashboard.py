@@ -106,7 +106,7 @@ class DashboardStack(EnvironmentStack):
         return value
 
     def _database(self, name: str, stack: ClusterStack) -> str | None:
-        """Return the identifier of the cluster's database; None if the stacks create none."""
+        """Return the identifier of the cluster's database; None without a created database."""
         if not node_metadata.creates_database(stack.cluster):
             return None
         catalog = names.catalog_stack(self._environment.name, name)

@@ -70,7 +70,7 @@ def replicate(exports: ExportBucket, environment: Environment, cluster: str) -> 
     role = iam.Role(
         exports,
         "Replication",
-        # The bucket of another account names this role in its policy.
+        # The policy of the bucket for copies, which may be in another account, names this role.
         role_name=_role_name(environment, cluster),
         assumed_by=iam.ServicePrincipal("s3.amazonaws.com"),
         inline_policies={

@@ -19,8 +19,8 @@ from stacks.environment_stack import EnvironmentStack
 from stacks.export_bucket import ExportBucket, replication_role_arn
 
 _REPLICATE = ("s3:ReplicateObject", "s3:ReplicateTags")
-"""Actions on copies. Delete markers are not replicated, so that a deletion at one site leaves the
-copies of the other site."""
+"""Actions with which S3 writes copies. The action for delete markers is missing, so that a deletion
+at one site leaves the copies at the other site."""
 
 
 class ExportCopyStack(EnvironmentStack):

@@ -100,7 +100,7 @@ class FailoverStack(EnvironmentStack):
         return topics
 
     def _create_record(self, role: route53.Failover, cluster: ClusterStack) -> None:
-        """Create the record of a role.
+        """Create the failover record of a role, primary or secondary.
 
         The logical id of the record is the role, so that clusters can swap roles.
         """

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 @cache
 def seconds(count: int) -> Duration:
-    """Return a duration."""
+    """Return a duration of `count` seconds."""
     return Duration.seconds(count)
 
 
@@ -37,19 +37,19 @@ def ipv4_peer(cidr: str) -> ec2.IPeer:
 
 @cache
 def instance_type(name: str) -> ec2.InstanceType:
-    """Return an instance type."""
+    """Return the instance type with a name such as m7i.xlarge."""
     return ec2.InstanceType(name)
 
 
 @cache
 def service_principal(name: str) -> iam.ServicePrincipal:
-    """Return the principal of an AWS service."""
+    """Return the principal of an AWS service with a name such as s3.amazonaws.com."""
     return iam.ServicePrincipal(name)
 
 
 @cache
 def machine_image(region: str, image: str) -> ec2.IMachineImage:
-    """Return an image of a region."""
+    """Return the machine image with an id, in the region of the image."""
     return ec2.MachineImage.generic_linux({region: image})
 
 

@@ -9,7 +9,7 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.logs import Logs
 
 INSTANCES = "i-*"
-"""First part of the streams of HAProxy instances, which have no other name than their ids."""
+"""Pattern of the first part of the names of HAProxy instances' log streams: the instance id."""
 
 
 class LogGroup:

@@ -110,7 +110,7 @@ class MetadataStack(EnvironmentStack):
         CfnOutput(self, names.CATALOG_OPERATOR_POLICY_ARN, value=policy.arn)
 
     def _create_shared_metadata(self, catalog: Catalog) -> str:
-        """Create the database unless one exists, and a login for each component.
+        """Create the database, unless an existing server is configured, and each component's login.
 
         Return the ARN of the administrator's secret.
         """
@@ -140,7 +140,7 @@ class MetadataStack(EnvironmentStack):
         return admin_secret
 
     def _create_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
-        """Create the RDS database. Return its host, its port and the administrator's secret."""
+        """Create the RDS database. Return host, port and the ARN of the administrator's secret."""
         database = Database(
             self,
             "Database",

@@ -2,9 +2,9 @@
 
     f"`{full_command('enable', node, cluster=cluster)}` brings the node back"
 
-The options are those with which the user has chosen the environment. The program takes these
-options from the command that runs; the loader takes the file that the loader reads. If no options
-are known, CONFIG stands for the configuration.
+The options are those with which the user has chosen the environment: `denodo-ha` takes these
+options from its own command line, and the loader of the configuration uses the file that is loaded.
+If no options are known, CONFIG stands for the configuration.
 """
 
 import shlex
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _CONFIG: Final = "CONFIG"
-"""Placeholder for the configuration in messages, if the configuration is not known."""
+"""Placeholder for the configuration in printed commands, if the configuration is not known."""
 FILE_COMMANDS: Final = frozenset({"check", "cost", "haproxy render", "nodes", "review"})
 """Commands that take only a configuration: they have no options for region and profile."""
 CONFIGURED_COMMANDS: Final = frozenset(
@@ -88,7 +88,7 @@ _choice: ContextVar[EnvironmentChoice] = ContextVar("denodo_ha_choice", default=
 
 @contextmanager
 def chosen(choice: EnvironmentChoice) -> Iterator[None]:
-    """Use a choice for all commands that messages contain while a block runs."""
+    """While a block runs, add the options of `choice` to all commands that messages contain."""
     token = _choice.set(choice)
     try:
         yield
@@ -98,7 +98,7 @@ def chosen(choice: EnvironmentChoice) -> Iterator[None]:
 
 @contextmanager
 def chosen_file(file: str) -> Iterator[None]:
-    """Use a file for the commands in a block, unless the user's options choose an environment."""
+    """While a block runs, name `file` in printed commands, unless the user chose an environment."""
     with chosen(_choice.get() if _choice.get() != _NO_CHOICE else EnvironmentChoice(file)):
         yield
 
@@ -122,12 +122,12 @@ def cdk_command(command: str, *arguments: str) -> str:
 
 
 def make_command(verb: str) -> str:
-    """Return a verb of the Makefile with the chosen configuration."""
+    """Return a `make` command for a target of the Makefile, with the chosen configuration."""
     return f"make {verb} CONFIG={shlex.quote(_config())}"
 
 
 def _config() -> str:
-    """Return the chosen configuration without `config=`, which denodo-ha also accepts."""
+    """Return the chosen configuration, without `config=`, which the user may have typed."""
     return (_choice.get().config or _CONFIG).removeprefix("config=")
 
 

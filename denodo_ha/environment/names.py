@@ -68,8 +68,8 @@ NOTICE_TOPIC: Final = "NoticeTopicArn"
 failover stack has these outputs if it creates its own topics."""
 
 LOG_GROUP: Final = "Logs"
-"""Logical id of a cluster's log group. CloudFormation begins the group's name with the names of the
-stack and of this id, so commands find the group also after the stack is deleted."""
+"""Logical id of a cluster's log group. CloudFormation begins the group's name with the stack's
+name and this id, so commands find the group also after the stack is deleted."""
 
 ENDPOINT: Final = "Endpoint"
 HOSTED_ZONE_ID: Final = "HostedZoneId"
@@ -81,7 +81,7 @@ SWITCH_NAMESPACE: Final = "SwitchNamespace"
 SWITCH_CHECK_ID: Final = "SwitchCheckId"
 """Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
 switch is in the default namespace, which environments share. The ids of health checks are outputs
-only for the alarms on Route 53's metrics."""
+only for the alarms on Route 53's metrics, and for the dashboard."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"
@@ -123,22 +123,22 @@ METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources. The drill reads the keys of this
 metadata, which the following constants name."""
 NODES_METADATA: Final = "Nodes"
-"""Key in a cluster's template. Its value maps the output with a node's instance id to the node's
-name."""
+"""Key, below `METADATA`, in a cluster's template. Its value maps the output with a node's instance
+id to the node's name."""
 ZONES_METADATA: Final = "Zones"
-"""Key in a cluster's template. Its value maps the id of an existing subnet or instance to its
-availability zone."""
+"""Key, below `METADATA`, in a cluster's template. Its value maps the id of an existing subnet or
+instance to its availability zone."""
 DATABASE_METADATA: Final = "Keeps"
-"""Key on a metadata database. Its value is the stack of the database's cluster, and the components
-and services that need the database."""
+"""Key, below `METADATA`, of a metadata database. Its value is the stack of the database's cluster,
+and the components and services that need the database."""
 DELAYS_METADATA: Final = "Delays"
-"""Key on a node or in a cluster's template. Its value has the longest delays, by name and in
-seconds, until the node program reports that its node is not ready. An example is the interval of
-the program's checks."""
+"""Key, below `METADATA`, of a node or in a cluster's template. Its value has the longest delays, by
+name and in seconds, until the node program reports that its node is not ready. An example is the
+interval of the program's checks."""
 SERVES_METADATA: Final = "Serves"
 HEALTH_PORT_METADATA: Final = "HealthPort"
-"""Keys on the HAProxy instances: the nodes behind each port, and the port of HAProxy's own health
-check."""
+"""Keys, below `METADATA`, of the HAProxy instances: the nodes behind each port, and the port of
+HAProxy's own health check."""
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
@@ -239,7 +239,7 @@ def lock_parameter(environment: str, cluster: str) -> str:
 
 
 def pause_parameter(environment: str, cluster: str) -> str:
-    """Return the name of the SSM parameter with a cluster's last pause, even an ended pause."""
+    """Return the name of the SSM parameter with a cluster's last pause, which may have ended."""
     return f"/denodo/{environment}/{cluster}/.pause"
 
 

@@ -52,8 +52,8 @@ class CatalogOperatorPolicy(Construct):
             admin_secret: ARN of the administrator's secret; None without a database.
             kms_key: KMS key of the secrets; None for the account's own key.
             secret_names: names of the secrets with the components' logins.
-            restored_database: identifier of a database that may be restored from a copy of another
-                cluster's; None without such a copy.
+            restored_database: identifier of a database that may be restored from the copy of
+                another cluster's database; None without such a copy.
             buckets: buckets of exports, and of copies of other clusters' exports.
             stacks: stacks with copies of other clusters' exports, in the same region.
             history_buckets: names of the buckets in which commands leave their history.
@@ -70,8 +70,8 @@ class CatalogOperatorPolicy(Construct):
                     for name in (cluster_stack, stack.stack_name, *stacks)
                 ],
             ),
-            # The ARN of the database is not known in advance (AWS, Service Authorization Reference,
-            # Amazon RDS).
+            # The ARN of the database is not known here, so the action is limited only to the region
+            # (AWS, Service Authorization Reference, Amazon RDS).
             iam.PolicyStatement(
                 sid="SeeTheDatabase",
                 actions=["rds:DescribeDBInstances"],
@@ -153,10 +153,10 @@ class CatalogOperatorPolicy(Construct):
 
 
 def _restore_database(grants: ClusterGrants, name: str) -> list[iam.PolicyStatement]:
-    """Allow restoring a copy as one database, whose password RDS then manages.
+    """Allow restoring a copy as the database `name`, whose password RDS then manages.
 
-    RDS uses the caller's permissions for the secret and the key (Amazon RDS User Guide, "Password
-    management with Amazon RDS and AWS Secrets Manager").
+    RDS uses the caller's permissions for the secret with the password, and for the keys (Amazon RDS
+    User Guide, "Password management with Amazon RDS and AWS Secrets Manager").
     """
     stack = grants.stack
 

@@ -30,7 +30,8 @@ _HEALTH_READS = (
     "elasticloadbalancing:DescribeTargetHealth",
 )
 """Actions that cannot be limited to a resource, or whose resource names are unknown in this stack
-(AWS, Service Authorization Reference). They are limited only to regions."""
+(AWS, Service Authorization Reference). The policy limits these actions only to
+regions."""
 
 
 class FailoverOperatorPolicy(Construct):

@@ -20,10 +20,10 @@ class NodeOperatorPolicy(Construct):
     """Managed policy for operators who run `denodo-ha roll`, not attached to any principal.
 
     On nodes, the policy allows only the cluster's own SSM document. With HAProxy, it allows
-    HAProxy's documents on HAProxy instances, and no change of target groups, because these contain
-    HAProxy instances and not nodes. It allows snapshots of the cluster's volumes, for `denodo-ha
-    rollout --snapshot`. It does not allow deployments: `denodo-ha rollout` also needs the
-    permissions of `cdk deploy`.
+    HAProxy's documents on HAProxy instances, and no change of target groups, because the targets
+    are HAProxy instances and not nodes. The policy allows snapshots of the cluster's volumes, for
+    `denodo-ha rollout --snapshot`. The policy does not allow deployments: `denodo-ha rollout` also
+    needs the permissions of `cdk deploy`.
 
     Attributes:
         arn: ARN of the policy.
@@ -53,7 +53,7 @@ class NodeOperatorPolicy(Construct):
             cluster: name of the cluster.
             node_document: name of the nodes' SSM document; None if nodes have no program.
             haproxy_documents: names of HAProxy's SSM documents; empty without HAProxy.
-            shifted_balancer: ARN of the load balancer, if zonal shift is enabled for it.
+            shifted_balancer: ARN of the load balancer; None without zonal shift.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
             more: further statements, which the caller adds for parts that not every cluster has.
             history_buckets: names of the buckets in which commands leave their history.

@@ -73,7 +73,8 @@ class ClusterAlarms(Construct):
             environment: the configuration.
             name: name of the cluster.
             topics: the topics to notify.
-            load_balancer: name of the Network Load Balancer in its metrics; None without one.
+            load_balancer: name of the Network Load Balancer in its metrics; None without a load
+                balancer.
             groups: the target groups.
             instance_ids: instance ids of the nodes by name.
             certificates: ARNs of the certificates of the listeners.
@@ -142,7 +143,7 @@ class ClusterAlarms(Construct):
         )
 
     def _watch_certificates(self, certificates: Iterable[str]) -> None:
-        """Create the alarms on listeners' certificates, which keep their state without data."""
+        """Create the alarms on listeners' certificates; missing data changes no alarm's state."""
         text = alarms.balancer_certificate(self._stack)
         parts = [
             create_metric_alarm(
@@ -298,7 +299,7 @@ def create_cluster_alarms(
         stack: stack of the cluster.
         environment: the configuration.
         name: name of the cluster.
-        load_balancer: name of the load balancer in its metrics; None without one.
+        load_balancer: name of the load balancer in its metrics; None without a load balancer.
         groups: target groups with their metrics.
         instance_ids: instance ids by node.
     """

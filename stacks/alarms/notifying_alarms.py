@@ -54,7 +54,7 @@ def create_metric_alarm(
         threshold: the threshold.
         period_minutes: minutes of each period.
         part_of: the texts of the notifying alarm of which the new alarm is a part.
-        description: the description of an alarm that is not a part of another one.
+        description: the description of an alarm that is not a part of another alarm.
         insufficient_data_actions: topics to notify when there is no data any more.
     """
     if part_of is not None:
@@ -89,7 +89,7 @@ def create_notifying_alarm(
 
 
 def any_of(parts: Iterable[str]) -> str:
-    """Return the rule that at least one alarm is in state ALARM."""
+    """Return the rule of a composite alarm: at least one of the named alarms is in state ALARM."""
     return " OR ".join(f'ALARM("{part}")' for part in parts)
 
 
@@ -114,8 +114,9 @@ def create_composed_alarm(
 def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
     """Create the alarm that suppresses the composite alarms' actions. Return its name.
 
-    Commands publish the metric while they run, and nodes while the cluster is paused. Without data
-    the alarm is OK, so that a command or node that fails cannot silence the alarms permanently.
+    Commands publish the alarm's metric while they run, and nodes while the cluster is paused.
+    Without data the alarm is OK, so that a command or node that fails cannot silence the alarms
+    permanently.
 
     Args:
         scope: parent.

@@ -1,4 +1,4 @@
-"""SNS topics of the alarms: created with a key that CloudWatch may use, or existing ones."""
+"""SNS topics of the alarms: created with a key that CloudWatch may use, or existing topics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Topics:
     suppressor: str = ""
 
     def of(self, urgency: Urgency) -> str:
-        """Return the topic of an urgency."""
+        """Return the ARN of the topic for an urgency, `urgent` or `notice`."""
         return self.urgent if urgency == "urgent" else self.notice
 
 
@@ -102,7 +102,7 @@ def _create_key(scope: Construct, *, account: str, region: str) -> str:
 def _create_topic(
     scope: Construct, label: str, *, key: str, account: str, emails: tuple[str, ...]
 ) -> str:
-    """Create a topic that CloudWatch may use, over TLS only, and its subscriptions."""
+    """Create a topic that CloudWatch may use, over TLS only, with subscriptions. Return its ARN."""
     topic = sns.CfnTopic(
         scope,
         f"{label}Topic",

@@ -17,7 +17,7 @@ from stacks.library_values import seconds
 
 
 def fingerprint(*settings: object) -> str:
-    """Return a hash of settings in 8 hexadecimal digits, which all machines compute alike.
+    """Return a hash of settings in 8 hexadecimal digits, which is the same on every machine.
 
     The hash is part of ids and comments that must change when the settings change.
     """

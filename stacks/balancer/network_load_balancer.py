@@ -54,8 +54,9 @@ def keep_unhealthy_connections(
 ) -> None:
     """Keep the connections of unhealthy targets, if the configuration requires it.
 
-    AWS's default is to end them. Zonal shift with cross-zone load balancing is possible only if no
-    target group ends them (AWS, Enable zonal shift for your Network Load Balancer).
+    By default, AWS ends the connections of unhealthy targets. Zonal shift with cross-zone load
+    balancing is possible only if no target group ends such connections (AWS, Enable zonal shift for
+    your Network Load Balancer).
 
     Args:
         group: the target group.

@@ -70,9 +70,9 @@ class NodeBalancer(Construct):
             subnets: subnet in each zone.
             security_group: security group of the load balancer.
             instance_ids: instance ids of the nodes by name.
-            alb_group: security group of the Application Load Balancer.
+            alb_group: security group of the Application Load Balancer; None without this balancer.
             alb_idle_timeout: seconds until the Application Load Balancer closes an idle
-                connection.
+                connection; None without this balancer.
         """
         super().__init__(scope, id_)
         self._name = name

@@ -19,8 +19,8 @@ from stacks.library_values import instance_type, tcp_ports
 _ADMIN_USER = "denodo_admin"
 
 _PASSWORD_LENGTH = 32
-"""Length of a password, about 190 bits. Passwords have only letters and digits, so that programs
-need not quote them."""
+"""Number of characters of a password, with about 190 bits of entropy. Passwords have only letters
+and digits, so that programs need not quote passwords."""
 
 
 class Database(Construct):

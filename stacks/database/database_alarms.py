@@ -83,7 +83,7 @@ class DatabaseAlarms(Construct):
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             text=alarms.database_connections(cluster),
         )
-        # L1 construct, because the CDK library has no L2 construct.
+        # L1 construct, because the CDK library has no L2 construct for event subscriptions.
         rds.CfnEventSubscription(
             self,
             "Events",

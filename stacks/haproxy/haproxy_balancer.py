@@ -37,7 +37,7 @@ class HaproxyBalancer(Construct):
         full_name: the load balancer's name in its metrics.
         groups: target groups by service.
         all_groups: target groups of services and of auxiliary ports.
-        watched_groups: these target groups with their metrics.
+        watched_groups: target groups of services and of auxiliary ports, with their metrics.
     """
 
     def __init__(

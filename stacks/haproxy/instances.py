@@ -106,8 +106,8 @@ class HaproxyInstances(Construct):
                 suspend_processes=[*_SUSPENDED_PROCESSES],
             ),
         )
-        # Property of the L1 construct: the L2 would add its own rules to the instances' security
-        # group.
+        # Set the target groups on the L1 construct: the L2 construct would add its own rules to the
+        # instances' security group.
         resource = self.fleet.node.default_child
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         resource.add_metadata(METADATA, dict(routes))

@@ -114,7 +114,7 @@ def _choice(description: str, *values: str, default: str | None = None) -> dict[
 
 
 def _script(location: str, actions: Sequence[str]) -> list[str]:
-    """Return the lines of the script; `location` contains the options that name the parameter."""
+    """Return the lines of the document's script; `location` has the options for the parameter."""
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
     cases = {
         "apply": f"{_RUN} take {location}; {_CD}; exec {_RUN} apply {location}",

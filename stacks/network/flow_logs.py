@@ -12,9 +12,9 @@ from stacks.library_values import service_principal
 class FlowLogs(Construct):
     """Flow log of a VPC, its log group, and the role that writes the log.
 
-    The log group is kept when the stack is deleted, since the log explains what happened before.
-    Its events expire. The role can be used by VPC Flow Logs only, and can write to this log group
-    only.
+    The log group is kept when the stack is deleted, since the log shows what happened before
+    the deletion. The events in the log group expire. The role can be used by VPC Flow Logs only,
+    and can write to this log group only.
     """
 
     def __init__(self, scope: Construct, id_: str, *, vpc: ec2.IVpc) -> None:

@@ -28,7 +28,7 @@ class NodeNames(Construct):
         region: str,
         addresses: Mapping[str, str],
     ) -> None:
-        """Create the records, and the hosted zone unless `network` has an existing one.
+        """Create the records, and the hosted zone unless `network` names an existing hosted zone.
 
         Args:
             scope: parent.

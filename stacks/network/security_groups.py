@@ -42,9 +42,9 @@ class SecurityGroups(Construct):
     groups themselves.
 
     A Network Load Balancer created without a security group can never get one (AWS, Update the
-    security groups for your Network Load Balancer), so each one gets a security
-    group. Nodes may connect to any address, since Denodo's data sources can be anywhere, unless
-    `network.egress` lists the destinations.
+    security groups for your Network Load Balancer), so every Network Load Balancer has a security
+    group from the start. Nodes may connect to any address, since Denodo's data sources can be
+    anywhere, unless `network.egress` lists the destinations.
     """
 
     def __init__(

@@ -15,9 +15,9 @@ from denodo_ha.environment.model.environment import Environment
 from stacks.nodes.node import Node
 
 OPEN = "open"
-"""Running and new instances use an open reservation without naming it. If it has no free place, an
-instance runs as an On-Demand Instance (AWS, Amazon EC2 API, CapacityReservationSpecification), so
-that a full reservation never refuses a node."""
+"""Running and new instances use an open reservation without naming the reservation. If all its
+places are in use, a further instance runs as an On-Demand Instance (AWS, Amazon EC2 API,
+CapacityReservationSpecification), so that a full reservation never refuses a node."""
 
 
 def reserve_capacity(

@@ -112,7 +112,7 @@ def create_node_states(
         cluster: name of the cluster.
         nodes: each node by name, with its instance type and disks.
         archive: the archive with the node program.
-        balancer: DNS name of the load balancer; empty without one.
+        balancer: DNS name of the load balancer; empty without a load balancer.
         log_group: log group of the cluster; None without logs.
         pause_namespace: namespace of the metric that silences the alarms; empty without alarms.
     """

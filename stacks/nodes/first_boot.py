@@ -20,7 +20,7 @@ INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
 """File in which cloud-init, which runs the user data, writes the instance id."""
 MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
-"""Limits of the program's archive, as in `hosts/common/releases.py`."""
+"""Limits, in bytes, of the program's archive and of its content (`hosts/common/releases.py`)."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ def first_boot_script(
 ) -> str:
     """Return the first-boot script of a new machine.
 
-    Only tests set `folder` (of the program), `pause` (seconds before the second attempt) and
-    `instance` (the file with the instance id).
+    Only tests set `folder` (of the program), `pause` (seconds before a failed call of AWS is tried
+    again) and `instance` (the file with the instance id).
     """
     text = _SCRIPT
     for name, value in (
@@ -236,8 +236,8 @@ def first_boot_script(
         ("FOLDER", folder or kind.folder),
         ("PAUSE", pause),
         ("INSTANCE", instance),
-        # The script downloads at most one byte more than this number, which `hosts.common.releases`
-        # allows. The script refuses a longer archive: the hash of its first bytes does not match.
+        # The script downloads at most one byte more than an archive may have. The script refuses a
+        # longer archive, because the hash of the downloaded bytes does not match.
         ("MOST_ARCHIVE", str(MOST_ARCHIVE_BYTES)),
         ("MOST_UNPACKED", str(MOST_UNPACKED_BYTES)),
     ):

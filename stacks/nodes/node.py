@@ -19,8 +19,9 @@ from stacks.library_values import encrypted_volume, instance_type, machine_image
 from stacks.nodes.first_boot import node_script
 
 RECOVERY_MINUTES = 2
-"""Failed minutes before EC2 recovers an instance, as in the example of AWS (AWS, Amazon CloudWatch
-User Guide, "Create alarms to stop, terminate, reboot, or recover an EC2 instance")."""
+"""Minutes for which the system status check must fail before EC2 recovers an instance, as in AWS's
+example (AWS, Amazon CloudWatch User Guide, "Create alarms to stop, terminate, reboot, or recover an
+EC2 instance")."""
 
 
 class Node(Construct):
@@ -30,7 +31,7 @@ class Node(Construct):
 
     Attributes:
         instance: the instance.
-        resource: the resource of the instance.
+        resource: the L1 construct of the instance.
         instance_id: id of the instance.
         private_address: private IPv4 address of the instance.
         role: role of the instance.

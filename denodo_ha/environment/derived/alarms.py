@@ -17,21 +17,22 @@ from denodo_ha.environment.model.environment import Environment
 Urgency = Literal["urgent", "notice"]
 
 NODE_OUT_MINUTES: Final = 5
-"""Project value: minutes for which a target must be unhealthy. This time is longer than any
-disturbance from which a target recovers automatically."""
+"""Project value: minutes for which a target must be unhealthy before an alarm is set off. This time
+is longer than any disturbance from which a target recovers automatically."""
 NO_NODE_MINUTES: Final = 3
-"""Project value: minutes for which a target group must have no healthy target. A target group that
-is replaced has no healthy target for up to two minutes."""
+"""Project value: minutes for which a target group must have no healthy target before an alarm is
+set off. A target group that is replaced has no healthy target for up to two minutes."""
 MACHINE_MINUTES: Final = 10
-"""Project value: minutes for which an instance's status checks must fail or be missing. An instance
-that is stopped and started again has no status checks for some minutes."""
+"""Project value: minutes for which an instance's status checks must fail or be missing before an
+alarm is set off. An instance that is stopped and started again has no status checks for some
+minutes."""
 SILENT_MINUTES: Final = 5
-"""Project value: minutes for which a load balancer must report no metrics. Metrics that CloudWatch
-delivers a little late are not a reason for an alarm."""
+"""Project value: minutes for which a load balancer must report no metrics before an alarm is set
+off. Metrics that CloudWatch delivers a little late are not a reason for an alarm."""
 RESTART_MARGIN_MINUTES: Final = 5
-"""Project value: minutes added to `denodo.start_limit`, which a restart may take. A Denodo 7.0 node
-that restarts remains registered in the target group of its auxiliary port, and must not raise an
-alarm."""
+"""Project value: minutes that the restart of a node may take in addition to `denodo.start_limit`. A
+Denodo 7.0 node that restarts remains registered in the target group of its auxiliary port, and must
+not raise an alarm."""
 
 SUPPRESSOR_WAIT_S: Final = 20
 """Project value for `ActionsSuppressorWaitPeriod`: seconds that a notification waits for the
@@ -58,9 +59,9 @@ CERTIFICATE_HOURS: Final = 24
 """Project value: period of the alarm on an ACM certificate. ACM publishes the days until the expiry
 twice a day."""
 LAST_NODE_OF: Final = range(3, 8)
-"""Numbers of nodes for which a cluster has the alarm `one node left`. The length of the alarm's
-rule grows with the square of the number, and AWS accepts at most 10,240 characters (AWS, Amazon
-CloudWatch API, PutCompositeAlarm)."""
+"""Numbers of nodes (3 to 7) for which a cluster has the alarm `one node left`. The length of the
+alarm's rule grows with the square of the number of nodes, and AWS accepts at most 10,240 characters
+(AWS, Amazon CloudWatch API, PutCompositeAlarm)."""
 STILL_THROWN_HOURS: Final = 12
 """Project value: hours after which a thrown switch sets off an alarm. Planned work on a cluster is
 shorter, and the next shift of operators must learn of a forgotten switch."""
@@ -125,7 +126,7 @@ def machine_lost(cluster: str, nodes: int) -> AlarmText:
 
 
 def node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
-    """Return the texts of an alarm on a missing node: urgent if at most one node is left."""
+    """Return the texts of an alarm on a missing node: urgent in a cluster of one or two nodes."""
     if nodes == 1:
         return AlarmText(name, "urgent", what, "It is the only node: clients are not served.")
     if nodes == 2:
@@ -171,7 +172,7 @@ def balancer_silent(environment: Environment, name: str, cluster: str) -> AlarmT
 
 
 def _without_cluster(environment: Environment, name: str) -> str:
-    """Return a sentence on what happens to clients if a cluster does not serve."""
+    """Return the effect on clients, as sentences, if the cluster `name` does not serve."""
     failover = environment.failover
     if failover is not None and name == failover.primary:
         how = "only operators fail over" if failover.control == "operator" else "DNS fails over"

@@ -22,7 +22,7 @@ class Reservation:
         platform: the platform, as EC2 names it.
         tenancy: the tenancy.
         places: number of instances for which capacity is reserved.
-        nodes: number of nodes of this zone and type.
+        nodes: number of the cluster's nodes with this zone and type.
     """
 
     zone: str
@@ -34,11 +34,11 @@ class Reservation:
 
 
 def reservations(cluster: Cluster, machines: Mapping[str, Instance]) -> tuple[Reservation, ...]:
-    """Return the reservations of a cluster, by zone and type.
+    """Return one Capacity Reservation for each zone and type; an empty tuple without `capacity`.
 
     Args:
         cluster: the cluster.
-        machines: the machines of the nodes that the stack creates, by node.
+        machines: instance type, image and disks of each node that the stack creates, by node.
     """
     capacity = cluster.capacity
     if capacity is None:
@@ -62,9 +62,9 @@ def _places(capacity: Capacity, nodes: int) -> int:
 
 
 def configured_machines(cluster: Cluster) -> dict[str, Instance]:
-    """Return the configured machines of the nodes that the stack creates, by node.
+    """Return the configured instance settings of each node that the stack creates, by node.
 
-    Nodes without type or image are omitted; a rule reports them.
+    Nodes without type or image are omitted; a rule reports these nodes as errors.
     """
     machines = {
         name: configured_machine(cluster.instance, node)

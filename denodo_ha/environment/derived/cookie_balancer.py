@@ -39,12 +39,12 @@ def alb_services(environment: Environment, cluster: Cluster) -> Mapping[str, Ser
 
 
 def client_protocol(service: Service) -> Protocol:
-    """Return the protocol of a service's listener on the Application Load Balancer."""
+    """Return the protocol, HTTP or HTTPS, of a service's listener on the cookie balancer."""
     return "https" if service.tls else "http"
 
 
 def node_protocol(port: int) -> Protocol:
-    """Return the protocol that nodes use on a port."""
+    """Return HTTP or HTTPS: the protocol of web services on a port of the nodes."""
     return "https" if port in NODE_TLS_PORTS else "http"
 
 

@@ -19,7 +19,7 @@ from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.environment import Environment
 
 COLUMNS: Final = 24
-"""Columns of a dashboard."""
+"""Number of columns in the grid of a CloudWatch dashboard, which the widgets of a row share."""
 _HEIGHT: Final = 6
 _TEXT_HEIGHT: Final = 3
 _PERIOD_S: Final = 60

@@ -40,8 +40,8 @@ metrics of a lost region count as missing (decision 51)."""
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
-"""Metric of the operators' switch: a value of 1 fails over to the secondary, 0 fails back.
-`SWITCH_NAMESPACE` is the default of `failover.switch_namespace`."""
+"""Namespace, name and dimension of the metric of the operators' switch: a value of 1 fails over to
+the secondary, 0 fails back. `SWITCH_NAMESPACE` is the default of `failover.switch_namespace`."""
 
 READY_METRIC = "StandbyReady"
 CHECKED_METRIC = "StandbyChecked"
@@ -88,8 +88,9 @@ def check_method(environment: Environment, failover: Failover, cluster: Cluster)
         return failover.health
     if cluster.balancer.kind == "none":
         return "endpoint"
-    # The Scheduler's auxiliary ports do not count: configuring them must not change the type of
-    # deployed records. `denodo_ha.environment.rules.failover` requires an explicit method for them.
+    # The Scheduler's auxiliary ports are not considered: adding these ports must not change the
+    # type of deployed records. With these ports, `denodo_ha.environment.rules.scheduler` does not
+    # allow `auto`.
     if not any(
         listener.service is not None or listener.directing_service == JDBC
         for _, member in cluster_pair(environment)

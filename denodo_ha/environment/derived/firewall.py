@@ -146,7 +146,7 @@ def scheduler_clients_reach_nodes(environment: Environment, cluster: Cluster) ->
 
     Without auxiliary ports on the load balancer, the Scheduler directs its clients to the node's
     own name. The clients are not admitted if they cannot reach the node's private address, or if
-    rules for them would exceed the quota of the security group.
+    rules for the clients would exceed the quota of the security group.
     """
     bare, public = cluster.balancer.kind == "none", cluster.balancer.scheme == "internet-facing"
     peers = {configured_peer(clients) for clients in cluster.balancer.clients}
@@ -253,7 +253,7 @@ def _from_nodes(environment: Environment, name: str, cluster: Cluster) -> Iterat
 def _from_clients(
     group: SecurityGroup, environment: Environment, name: str, served: tuple[Listener, ...]
 ) -> Iterator[FirewallRule]:
-    """Yield rules from clients and health checkers to the balancer, or to the only node."""
+    """Yield rules from clients and health checkers to the balancer or, without it, to the node."""
     cluster = environment.clusters[name]
     for clients in cluster.balancer.clients:
         for listener in served:

@@ -29,13 +29,13 @@ LICENSE_MANAGER_DOWN: Final = "LicenseManagerUnreachable"
 DRAINED_HOURS: Final = "DrainedHours"
 HAPROXY_CERTIFICATE_DAYS: Final = "HaproxyCertificateDaysLeft"
 HAPROXY_PERIOD_MINUTES: Final = 60
-"""Interval at which HAProxy instances publish `HAPROXY_CERTIFICATE_DAYS`: once an hour, for the
-whole cluster."""
+"""Interval at which HAProxy instances publish `HAPROXY_CERTIFICATE_DAYS`. All instances of a
+cluster publish the same metric, since they have the same certificate."""
 
 CLUSTER_DIMENSION: Final = "Cluster"
 NODE_DIMENSION: Final = "Node"
-"""Dimensions of the nodes' metrics: names of cluster and node, which remain if a node's instance is
-replaced."""
+"""Dimensions of the nodes' metrics: the names of cluster and node, which do not change when a
+node's instance is replaced."""
 
 MEMORY_PERCENT: Final = 95
 """Project value: share of used memory that sets off an alarm. Virtual DataPort's heap is half of

@@ -17,8 +17,8 @@ from denodo_ha.environment.model.environment import Environment
 
 EXPORT_MANIFEST: Final = "export.json"
 EXPORT_METADATA: Final = "metadata.vql"
-"""Names of the two objects of a node's export: `export.json` and the metadata. An object's key in
-the bucket is `NODE/NAME`."""
+"""Names of the two objects of a node's export: the manifest (`EXPORT_MANIFEST`) and the metadata.
+An object's key in the bucket is `NODE/NAME`."""
 HISTORY_PREFIX: Final = ".history/"
 """Prefix of the keys of the history in the bucket of exports. No node can have a name that begins
 with a dot."""
@@ -91,7 +91,7 @@ def database_users(database: str) -> tuple[str, str]:
 
 
 def services_using_database(environment: Environment, cluster: Cluster) -> Mapping[str, int]:
-    """Return the services that fail with the metadata database, and the ports of their clients.
+    """Return the services that fail if the metadata database fails, each with its clients' port.
 
     A service's component is determined by the service's name or node port, as for readiness.
     """
@@ -155,7 +155,7 @@ def _bucket_name(environment: str, cluster: str, account: str, region: str) -> s
 
 
 def export_copy_target(environment: Environment, cluster_name: str) -> str | None:
-    """Return the cluster in whose region the cluster's exports are copied; None without copies."""
+    """Return the cluster to whose region a cluster's exports are copied; None without copies."""
     exports = environment.clusters[cluster_name].exports
     if exports is None or exports.copy is False or no_export_copy(environment, cluster_name):
         return None
@@ -187,7 +187,7 @@ def copied_clusters(environment: Environment, target: str) -> tuple[str, ...]:
 
 
 def readable_export_buckets(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the buckets in a cluster's region with its exports, or copies of others' exports."""
+    """Return the buckets of a cluster's exports, and of export copies in the cluster's region."""
     has_exports = environment.clusters[cluster_name].exports is not None
     own = (export_bucket_name(environment, cluster_name),) if has_exports else ()
     copied = copied_clusters(environment, cluster_name)
@@ -217,7 +217,11 @@ def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, 
 def history_buckets(
     environment: Environment, clusters: Iterable[str], account: str
 ) -> tuple[str, ...]:
-    """Return the names of an account's buckets for the history, in the regions of clusters."""
+    """Return the names of the buckets for the history of commands.
+
+    These are the buckets of exports, and of copies of exports, of the given clusters that are in
+    the account.
+    """
     return tuple(
         bucket
         for name in clusters
@@ -250,13 +254,13 @@ def metadata_source(cluster: Cluster) -> str:
 
 
 def configured_servers(environment: Environment) -> tuple[str, ...]:
-    """Return the servers that the configuration lists; empty if the key is missing."""
+    """Return the servers that the configuration lists; empty without the key `denodo.servers`."""
     denodo = environment.denodo
     return denodo.servers if "servers" in denodo.model_fields_set else ()
 
 
 def servers_sharing_metadata(environment: Environment) -> tuple[tuple[str, Component], ...]:
-    """Return the configured servers whose metadata must be the same on all nodes of a cluster."""
+    """Return the configured servers whose metadata all nodes must share, with their components."""
     return tuple(
         (server, _SHARING_SERVERS[server])
         for server in configured_servers(environment)

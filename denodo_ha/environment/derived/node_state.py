@@ -121,7 +121,7 @@ def desired_state(
 
 
 def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
-    """Return the key `metrics` if nodes publish metrics; older programs do not know this key."""
+    """Return the desired state's key `metrics`; empty if nodes publish no metrics."""
     if not publishing_nodes(environment, cluster):
         return {}
     return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
@@ -180,21 +180,21 @@ def max_parameter_bytes(
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """Return the heap in MiB; None if the size is unknown, or if `denodo.jvm.vdp` is set."""
+    """Return Virtual DataPort's heap in MiB; None if it is unknown, or with `denodo.jvm.vdp`."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
 
 
 def _data_disk(machine: Instance) -> dict[str, Any]:
-    """Return the key `data_disk`, which is present only if the instance has a disk to mount."""
+    """Return the desired state's key `data_disk`; empty if the instance has no disk to mount."""
     if not machine.data_disk_gib or not machine.data_disk_path:
         return {}
     return {"data_disk": {"path": machine.data_disk_path, "device": DATA_DEVICE}}
 
 
 def _logs(environment: Environment, group: str) -> dict[str, Any]:
-    """Return the key `logs`, which is present only if the node sends its logs."""
+    """Return the desired state's key `logs`; empty if the node sends no logs."""
     if environment.logs is None or not group:
         return {}
     return {
@@ -262,7 +262,7 @@ def _metadata_source(environment: Environment, cluster_name: str, node: str) -> 
 
 
 def _shared_metadata(environment: Environment, cluster_name: str, node: str) -> dict[str, Any]:
-    """Return the keys `catalog` and `exports`, for the servers that the node runs.
+    """Return the desired state's keys `catalog` and `exports`, for the node's servers.
 
     A key is present only if the configuration has a metadata database or exports, so that older
     node programs can read the states of all other environments.
@@ -302,7 +302,7 @@ def _exports(environment: Environment, cluster: str, node: str, exports: Exports
         "every": exports.every,
     }
     if exports.not_compared:
-        # The key is present only if it has a value: node programs of earlier versions do not know
-        # this key.
+        # The key is omitted if no element is excluded from the comparison, because node programs of
+        # earlier versions do not know the key.
         state["not_compared"] = list(exports.not_compared)
     return state

@@ -83,7 +83,7 @@ def needed_access(environment: Environment, name: str) -> Iterator[NeededAccess]
 
 
 def _needed_for_metadata(cluster: Cluster) -> Iterator[NeededAccess]:
-    """Yield the access to the metadata database, if the nodes use one."""
+    """Yield the access to the metadata database, if the cluster has a metadata database."""
     if cluster.catalog is None:
         return
     existing = cluster.catalog.existing

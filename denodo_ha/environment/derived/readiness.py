@@ -52,7 +52,7 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
 
 
 def reporting_delays(environment: Environment) -> dict[str, int]:
-    """Return the longest delays, by name in seconds, until a node reports that it is not ready."""
+    """Return the maximum, in seconds, of each delay until a node reports that it is not ready."""
     denodo = environment.denodo
     delays = {
         "ping interval": PING_INTERVAL_S,
@@ -65,7 +65,7 @@ def reporting_delays(environment: Environment) -> dict[str, int]:
 
 
 def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool:
-    """Return whether health settings set the protocol, port or path of the health check."""
+    """Return whether a service's or the general settings set a check's protocol, port or path."""
     return any(settings.protocol or settings.port or settings.path for settings in (own, general))
 
 

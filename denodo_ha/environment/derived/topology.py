@@ -32,7 +32,7 @@ node. The path `/health/SERVICE` returns the health of a single service."""
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """Health check of a target group; times in seconds."""
+    """Health check of a target group: times in seconds, `healthy` and `unhealthy` in checks."""
 
     protocol: str
     port: int
@@ -112,7 +112,7 @@ def scheduler_service(environment: Environment) -> str | None:
 
 
 def serves_scheduler_clients(cluster: Cluster) -> bool:
-    """Return whether clients use the Scheduler over the load balancer only, by auxiliary ports."""
+    """Return whether clients reach the Scheduler only over auxiliary ports of the load balancer."""
     return any(node.scheduler_auxiliary_port for node in cluster.nodes.values())
 
 
@@ -177,7 +177,7 @@ def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple
 
 
 def max_haproxy_instances(cluster: Cluster) -> int:
-    """Return the maximum number of HAProxy instances; a replacement temporarily adds one."""
+    """Return the maximum number of HAProxy instances; a replacement adds an instance for a time."""
     instance = cluster.balancer.proxy.instance
     return instance.count + 1 if instance else 0
 

@@ -38,8 +38,8 @@ TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
     "targets that an Application Load Balancer uses of a Network Load Balancer's quota",
     "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
 )
-"""The limit applies with cross-zone load balancing. AWS does not document whether the ALB counts
-once, or once for each target group that contains it. The rules assume once for each target
+"""The limit applies with cross-zone load balancing. AWS does not document whether an ALB counts
+once, or once for each target group that contains the ALB. The rules assume once for each target
 group."""
 
 RULES_PER_SECURITY_GROUP: Final = Limit(
@@ -92,8 +92,8 @@ BALANCER_LIMITS: Final[Mapping[str, str]] = {
     "targets-per-availability-zone-per-network-load-balancer": "targets of a zone of a Network Load"
     " Balancer",
 }
-"""Names of limits (AWS, Elastic Load Balancing API, DescribeAccountLimits), and names for
-messages."""
+"""Limits of load balancers by AWS's name (AWS, Elastic Load Balancing API, DescribeAccountLimits),
+with the name in messages."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
 )
-"""A subnet must also have at least 8 free addresses. The shortest prefix is the same as for a
-VPC."""
+"""Prefix lengths of an Application Load Balancer's subnet, which must also have at least 8 free
+addresses. The shortest prefix is the same as for a VPC."""
 
 ALB_ZONES: Final = 2
 """Minimum number of zones of an Application Load Balancer (AWS, Application Load Balancers, Subnets
@@ -181,7 +181,7 @@ FIXED_TLS_IDLE_TIMEOUT_S: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
 """Idle timeout of a TLS listener, which cannot be changed (AWS, Network Load Balancers)."""
 
 NO_NLB_TARGETS: Final = frozenset(
-    "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - AWS's list
+    "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - a list copied from AWS
 )
 """Instance families that a Network Load Balancer does not accept as targets by instance id (AWS,
 Elastic Load Balancing API, RegisterTargets)."""
@@ -214,22 +214,23 @@ HEALTHY_CHECKERS_PERCENT: Final = 18
 Amazon Route 53 determines whether a health check is healthy)."""
 
 ALARM_LAG_S: Final = 60
-"""Delay until the metric of a minute is available: one more period (deduced, not published)."""
+"""Seconds until the metric of a minute is available: one more minute (deduced, not published)."""
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
-"""Project default: the lowest values that AWS accepts, so that a lost node is detected soon."""
+"""Project defaults of health checks: the lowest values that AWS accepts, so that a lost node is
+detected soon."""
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
-"""Project default: AWS rejects a timeout that is not less than the interval (error message of the
-ELB API)."""
+"""Project default of health checks: AWS rejects a timeout that is not less than the interval (error
+message of the ELB API)."""
 
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's default of the deregistration delay (AWS, Edit target group attributes for your Network
 Load Balancer)."""
 
 START_LIMIT_DEFAULT_S: Final = 1200
-"""Project default: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up
-of the node."""
+"""Project default of `denodo.start_limit`: Denodo starts in 6 to 8 minutes (Denodo's container
+examples), after the set-up of the node."""
 
 SETUP_SHARE_S: Final = 120
 """Project value: the part of a new node's start limit that is left for the operating system, the
@@ -237,8 +238,8 @@ node program and its signal, so that the node reports its own error before Cloud
 out."""
 
 BUSY_LIMIT_DEFAULT_S: Final = 30
-"""Project default: longer than the short time for which a statement puts Virtual DataPort into
-single-user mode."""
+"""Project default of `denodo.busy_limit`: longer than the short time for which a statement puts
+Virtual DataPort into single-user mode."""
 
 PING_INTERVAL_S: Final = 20
 PING_TIMEOUT_S: Final = 10
@@ -248,12 +249,11 @@ which the node program repeats the last answer. Denodo's own health check uses 3
 `hosts/denodo/readiness` has the same numbers, and a test compares them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
-"""Project default: Denodo's default query timeout (Denodo, Virtual DataPort Administration
-Guide)."""
+"""Project default of `denodo.stop_limit`: Denodo's default query timeout (Denodo, Virtual DataPort
+Administration Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
-"""Project value: timeout of an SSM command, which is longer than the timeouts of the node program's
-actions."""
+"""Project value: timeout of an SSM command; the node program's actions have shorter timeouts."""
 
 PARAMETER_BYTES: Final = Limit(
     8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
@@ -283,8 +283,8 @@ AWS documents that an alarm examines more periods than it evaluates, but not how
 Configuring how CloudWatch alarms treat missing data)."""
 
 DISK_DEFAULT_GIB: Final = 100
-"""Project default: space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation
-Guide, sizing)."""
+"""Project default of a node's root disk, with space for queries that swap to disk (Denodo, Virtual
+DataPort 7.0 Installation Guide, sizing)."""
 
 HAPROXY_START_LIMIT_S: Final = 900
 """Project default: seconds within which a new HAProxy instance must start. HAProxy itself starts at
@@ -300,17 +300,17 @@ DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
 """Default backup retention in the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
-"""Project default: 100 for Virtual DataPort on each of two nodes, and 100 for other components.
-This is less than RDS's default for 4 GiB of memory (AWS, Amazon RDS, Quotas and constraints: memory
-/ 9531392)."""
+"""Project default of `catalog.max_connections`: 100 connections for Virtual DataPort on each of two
+nodes, and 100 for other components. This is less than RDS's default for 4 GiB of memory (AWS,
+Amazon RDS, Quotas and constraints: memory / 9531392)."""
 
 DATABASE_COPY_DELAY_S: Final = 1800
 """Longest usual delay of replicated automated backups (AWS, Prescriptive Guidance, "Amazon RDS PITR
 snapshot replication": 5 to 30 minutes)."""
 DATABASE_LOW_STORAGE: Final = 0.15
 DATABASE_MANY_CONNECTIONS: Final = 0.8
-"""Project values: the share of free storage and the share of used connections that raise an
-alarm."""
+"""Project values: an alarm is raised below this share of free storage of the metadata database, or
+above this share of used connections."""
 
 SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager quotas")
 
@@ -327,11 +327,11 @@ Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Project default: operators have a month to detect that metadata was lost."""
+"""Project default of `exports.retention_days`: operators have a month to detect lost metadata."""
 
 NOT_COMPARED_MOST: Final = 20
-"""Project limit: maximum number of patterns, which fit into a node's desired state with all other
-keys."""
+"""Project limit of `exports.not_compared`: this number of patterns fits into a node's desired state
+with all other keys."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,

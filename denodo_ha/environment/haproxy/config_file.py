@@ -2,7 +2,8 @@
 
     render_config(environment, "active", Host())
 
-The text depends only on the model, not on the order of keys, the time or the machine.
+The text of the file depends only on the values of the configuration, not on the order of keys, the
+time or the machine.
 """
 
 from collections.abc import Iterator
@@ -49,9 +50,10 @@ class Host:
             configuration file has no TLS, so that the file can be checked on a machine without the
             certificate.
         authority: file with the certificates that verify the nodes' certificates.
-        run: folder of the sockets.
+        run: folder of HAProxy's sockets.
         state: file that keeps the servers' state across reloads; its folder contains no other file.
         program: path of HAProxy's program file.
+        tool: folder of this project's HAProxy program, which prepares each start; None without it.
         chroot: whether the workers run in a chroot, the folder of the state file.
     """
 
@@ -87,7 +89,7 @@ def render_config(environment: Environment, cluster_name: str, host: Host) -> st
 
 @contextmanager
 def temporary_file(text: str) -> Iterator[str]:
-    """Yield the path of a file `haproxy.cfg` with a text, and delete the file afterwards.
+    """Yield the path of a file `haproxy.cfg` that contains a text, and delete the file afterwards.
 
     CDK assets and `haproxy -c` accept only files.
     """
@@ -300,7 +302,8 @@ def _check_options(route: Route) -> str:
         f"check inter {check.interval}s fastinter {_FAST_INTERVAL} "
         f"fall {check.fall} rise {check.rise}"
     )
-    # HAProxy verifies the certificate when it forwards requests; a check only needs an answer.
+    # With `node_tls`, the check uses the server's own TLS settings, which verify the certificate.
+    # Without `node_tls`, a check over TLS needs only an answer.
     return f"{times} check-ssl verify none" if check.tls and not route.node_tls else times
 
 

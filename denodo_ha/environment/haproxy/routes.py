@@ -30,8 +30,8 @@ Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
 _JRMP_VERSION = "7.0"
 """Last version of Virtual DataPort that answers JRMP, Java RMI's protocol, on the JDBC port. Later
 versions have their own protocol, in which the client sends first (Denodo, Virtual DataPort
-Installation Guide, "Default Ports"; asyncrmi, the public upstream of Denodo's
-`denodo-asyncrmi.jar`)."""
+Installation Guide, "Default Ports"; asyncrmi, the public project from which Denodo's
+`denodo-asyncrmi.jar` comes)."""
 
 _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
     "vdp": "rmi",
@@ -175,8 +175,8 @@ def _routes(
         if listener.service is None:
             scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
             name = f"{AUXILIARY}{listener.key}{scheduler}"
-            # The auxiliary port carries the sessions of the service's clients, so the auxiliary
-            # port has the idle timeout of the service.
+            # The auxiliary port carries the sessions of the directing service's clients, so the
+            # auxiliary port has the idle timeout of this service.
             service = environment.services.get(listener.directing_service)
             idle = service.idle_timeout if service else None
             yield Route(name, listener.port, "tcp", servers, idle=idle)
@@ -185,7 +185,7 @@ def _routes(
 
 
 def _server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
-    """Return the server of a node: at the configured host, else at the node's DNS name."""
+    """Return a node's server: at the configured host or address, else at the node's DNS name."""
     cluster = environment.clusters[cluster_name]
     given = cluster.balancer.proxy.hosts.get(node) or cluster.nodes[node].address
     host = given or node_names.host_name(environment, cluster_name, node)

@@ -6,12 +6,13 @@ from denodo_ha.environment.haproxy.config_file import Host
 from denodo_ha.environment.model.haproxy import Haproxy
 
 _OTHER_FILES = 1000
-"""Open files in addition to client connections: listeners, checks, sockets, logs, old workers."""
+"""Number of open files that are not client connections: listeners, checks, sockets, logs and old
+workers."""
 
 _HARD_LIMIT = 524_288
-"""systemd's own hard limit (systemd.exec, LimitNOFILE). If a reload allows more connections,
-HAProxy raises its own limit up to this hard limit. For more connections, HAProxy must be
-restarted."""
+"""systemd's own hard limit of open files (systemd.exec, LimitNOFILE). If a reload allows more
+connections, HAProxy raises its own limit of open files up to this hard limit. For still more
+connections, HAProxy must be restarted."""
 
 
 def render_drop_in(settings: Haproxy, host: Host) -> str:

@@ -48,7 +48,7 @@ class Limits:
 
     Attributes:
         size: maximum number of bytes of the text.
-        depth: maximum number of nested maps and lists that contain a value.
+        depth: maximum number of maps and lists in which a value may be nested.
         values: maximum number of keys and values. The keys and values of a node with an anchor are
             counted again for every alias of the node.
     """
@@ -59,8 +59,8 @@ class Limits:
 
 
 ANSWER: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
-"""Project limits for responses of machines and services. In real responses, at most ten maps and
-lists contain a value."""
+"""Project limits for responses of machines and services. In real responses, a value is nested in
+at most ten maps and lists."""
 
 
 class DocumentError(ValueError):
@@ -131,8 +131,8 @@ def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
     """
-    # The parser that keeps comments has no limits, so it reads a text only after the parser with
-    # limits.
+    # The parser that keeps comments has no limits, so the parser with limits must read the text
+    # first.
     root = compose_yaml(text, limits)
     for node in _nodes(root):
         if str(node.tag) not in _PLAIN_TAGS:
@@ -146,7 +146,7 @@ def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
 
 
 def _nodes(root: Node | None) -> Iterator[Node]:
-    """Yield each node below a root only once, even if several aliases refer to the node."""
+    """Yield each node of a tree only once, even if several aliases refer to the node."""
     waiting, seen = [root] if root is not None else [], set[int]()
     while waiting:
         node = waiting.pop()
@@ -179,8 +179,8 @@ def load_json(text: str | bytes, limits: Limits) -> Any:
         message = f"byte {error.start} is not UTF-8"
         raise NotJsonError(message, None) from None
     except (RecursionError, ValueError) as error:
-        # The parser stopped at the first fault. The text after this fault may contain invalid
-        # escapes, at which this check stops too.
+        # If a limit is the cause, its error has a position. The text after the first fault, at
+        # which the parser stopped, may contain invalid escapes, at which the check of limits stops.
         with suppress(json.JSONDecodeError):
             _check_json(str(text), limits)
         raise DocumentError(str(error), None) from None
@@ -284,7 +284,7 @@ class _BoundedScanner(Scanner):
         super().__init__(loader)
         self._depth = depth
 
-    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - the base class's name
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - a name of the base class
         if len(self.flow_context) > self._depth:
             raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=self.reader.get_mark())
         super().fetch_flow_collection_start(TokenClass, to_push)

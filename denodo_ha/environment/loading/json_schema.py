@@ -27,7 +27,7 @@ def text() -> str:
 
 
 def _simplified(part: Any) -> Any:
-    """Return a part of the schema without titles made from keys, and null for optional keys.
+    """Return a part of the schema without titles made from keys, null defaults and null types.
 
     Editors would show these additions of pydantic beside the key and its type.
 

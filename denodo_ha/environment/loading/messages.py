@@ -159,7 +159,7 @@ def _meaning(root: type[BaseModel], path: Path) -> str:
 
 
 def _lower(text: str) -> str:
-    """Return a sentence with a lower-case first word, for use within another sentence."""
+    """Return a sentence, for use within another, with a first word in lower case (but not TLS)."""
     first = text.split(" ", 1)[0]
     return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
 
@@ -175,7 +175,7 @@ def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """Return the type of the value at a key or an index; None if a type has no such value."""
+    """Return the type of the value at a key or index of a type; None if there is no such value."""
     for kind in _members(annotation):
         if _is_section(kind):
             info = kind.model_fields.get(str(part))

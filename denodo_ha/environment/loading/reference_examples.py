@@ -6,7 +6,7 @@ Each example is a part of a file with the keys above the block. Every path of
 
 from typing import Final
 
-_SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo"  # noqa: S105 - a name
+_SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo"  # noqa: S105 - start of an ARN
 
 _CLUSTER: Final = """\
 clusters:
@@ -244,4 +244,4 @@ main:
   node1: {image: ami-0123456789abcdef0, type: m7i.xlarge, disk_gib: 100}
 """,
 }
-"""YAML by the first path of a block."""
+"""Example of each block, as YAML, by the block's first path in `reference_page.SECTIONS`."""

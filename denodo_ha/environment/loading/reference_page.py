@@ -150,7 +150,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def _readable(value: Any) -> str:
-    """Return a default as a file contains the value; long times also in hours or days."""
+    """Return a default value as in a configuration file; long times also in hours or days."""
     match value:
         case None | () | {}:
             return "none"

@@ -57,7 +57,8 @@ class Document:
         """Return the position of a path, or of the nearest parent that exists in the file."""
         while path and path not in self.keys:
             path = path[:-1]
-        # The value at a section's path may be a scalar, the short form of the section.
+        # A scalar has the position of its value, also if the scalar is the short form of a section.
+        # A map or a list has the position of its key.
         positions = self.values if path in self.texts and not at_key else self.keys
         return positions.get(path, (1, 1))
 
@@ -122,7 +123,7 @@ class _Reader:
         self.count(node, len(parents))
         position = _position(node)
         self.document.values[path] = position
-        # A merged map may have a scalar at this path, and this value replaces the scalar.
+        # If a merged map has stored a scalar for this path, this value replaces the scalar.
         self.document.texts.pop(path, None)
         if id(node) in parents:
             self.problem(
@@ -142,10 +143,10 @@ class _Reader:
         return self.scalar(node, path, position)
 
     def scalar(self, node: ScalarNode, path: Path, position: Position) -> Any:
-        """Return a string, number, bool or null."""
+        """Return the data of a scalar: a string, number, bool or null."""
         if node.value or node.style:
-            # ruamel.yaml gives an empty value the position of the next token, which would be
-            # misleading.
+            # Empty values are not stored, so that problems have the positions of their keys:
+            # ruamel.yaml gives an empty value the position of the next token.
             self.document.texts[path] = _text(node)
         try:
             return self.scalars.construct_object(node, deep=True)
@@ -162,7 +163,7 @@ class _Reader:
             return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
-        """Return a list.
+        """Return the data of a list.
 
         The position of a string item is stored twice: for the item's index, and for the item's text
         as if the text were the key of a map.
@@ -176,11 +177,11 @@ class _Reader:
         return items
 
     def mapping(self, node: MappingNode, path: Path, parents: tuple[int, ...]) -> dict[Any, Any]:
-        """Return a map. A merge (`<<`) adds keys that the map itself does not have."""
+        """Return the data of a map. A merge (`<<`) adds keys that the map itself does not have."""
         data: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
-        # Read merged maps (`<<`) first, so that the map's own keys replace their values and
-        # positions.
+        # Read merged maps (`<<`) first, so that the map's own keys replace the values and positions
+        # of merged keys.
         for key_node, value_node in sorted(node.value, key=lambda pair: not _merges(pair[0])):
             position = _position(key_node)
             if _merges(key_node):
@@ -204,7 +205,10 @@ class _Reader:
         return {**{key: item for key, item in merged.items() if key not in data}, **data}
 
     def key(self, node: Node, path: Path, position: Position) -> str | None:
-        """Return the text of a key: `7.0:` and `yes:` are names and not numbers or booleans."""
+        """Return the text of a key; store a problem and return None if the key is a map or list.
+
+        The keys `7.0:` and `yes:` are names and not numbers or booleans.
+        """
         if isinstance(node, ScalarNode):
             return _text(node)
         what = "a key is a map or a list"
@@ -214,7 +218,7 @@ class _Reader:
     def merge(
         self, node: Node, path: Path, position: Position, parents: tuple[int, ...]
     ) -> dict[Any, Any]:
-        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`.
+        """Return the keys and values that `<<: *anchor` or `<<: [*one, *two]` adds to a map.
 
         If several maps have the same key, the first map takes precedence.
         """
@@ -253,7 +257,7 @@ class _Reader:
         self.document.problems.append(_at(self.document, problem, position))
 
     def count(self, node: Node, depth: int) -> None:
-        """Count a value; raise an error if the file has too many values or is nested too deeply."""
+        """Count a value; raise an error if the file has too many values or too many levels."""
         self.number_of_values += 1
         if depth > LIMITS.depth:
             raise DocumentError(TOO_DEEP, _position(node))

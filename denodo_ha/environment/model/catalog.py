@@ -63,7 +63,7 @@ ExportRetentionDays = Annotated[
 ]
 
 ElementPattern = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[ -~]+$")]
-"""Pattern of elements as `catalog digest-test` prints them; `*` is any text."""
+"""Pattern for metadata elements as `catalog digest-test` prints their names; `*` is any text."""
 NotCompared = Annotated[tuple[ElementPattern, ...], Field(max_length=NOT_COMPARED_MOST)]
 
 
@@ -143,7 +143,7 @@ RDS chooses."""
     """Send PostgreSQL's logs to CloudWatch Logs, which keeps the logs until you delete them."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
-    copy: DatabaseCopy | None = None  # type: ignore[assignment]  # hides a deprecated method
+    copy: DatabaseCopy | None = None  # type: ignore[assignment]  # hides pydantic's method
     """Copy of the database's backups in another region, a few minutes old; default: none. AWS \
 charges for the transfer and the storage of the copy (docs/how-to/catalog.md)."""
     subnets: Mapping[ZoneName, SubnetId] = {}

@@ -42,7 +42,7 @@ class Form:
     hint: str = "write {example}"
 
     def check(self, value: str) -> str:
-        """Return the value if it matches, or raise the error."""
+        """Return a value that matches the regular expression; otherwise raise this form's error."""
         if re.fullmatch(self.pattern, value) is None:
             instead = self.hint.format(example=self.example)
             raise wrong(self.what, self.why, instead)

@@ -60,7 +60,8 @@ finished."""
     def with_records_of(self, pin: "Pin") -> "Pin":
         """Return this pin with the keys of another pin that do not describe the instance.
 
-        A change of the machine does not change the alarm to which the minutes belong.
+        A change of type, image or disks does not change the alarm that `minutes_without_data` is
+        about.
         """
         return self.model_copy(update={key: getattr(pin, key) for key in _RECORDS})
 
@@ -111,7 +112,7 @@ def pins_file(config: File) -> File:
 
 
 def configured_machine(instance: Instance | None, node: Node) -> Instance | None:
-    """Return a node's configured machine: the cluster's `instance` with the node's overrides.
+    """Return a node's configured `instance`: the cluster's settings with the node's overrides.
 
     Return None if type or image is missing, which a rule reports as an error.
     """
@@ -122,7 +123,7 @@ def configured_machine(instance: Instance | None, node: Node) -> Instance | None
 
 
 def pinned_machine(machine: Instance, pin: Pin | None) -> Instance:
-    """Return the machine to synthesise: `machine` with the values of the pin."""
+    """Return a node's instance settings: `machine` with the values of the pin, if any."""
     values = {key: getattr(pin, key) for key in MACHINE_KEYS} if pin else {}
     return machine.model_copy(update=values)
 

@@ -108,10 +108,11 @@ class Section(BaseModel):
 
 
 class _OmittedField:
-    """Descriptor for the field `copy` of sections that lack it, or have no valid value for it.
+    """Descriptor for `copy` of sections without this field, or without a valid value of the field.
 
     Without this descriptor, the name would lead to pydantic's deprecated method `copy`, and
-    pydantic would warn about a field of that name. The field of a section has precedence.
+    pydantic would warn about a field of that name. A valid value of a section's own field `copy`
+    has precedence over this descriptor.
     """
 
     def __get__(self, instance: object, _owner: type) -> Any:

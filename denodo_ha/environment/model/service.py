@@ -28,8 +28,8 @@ IdleTimeout = Annotated[Whole, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.hi
 
 
 EVERY = "*"
-"""Key of a certificate or secret that applies to every cluster. In the file, a single ARN
-replaces the map with this key."""
+"""Key that stands for every cluster in a map from cluster to the ARN of a certificate or secret. In
+the file, a single ARN replaces a map with only this key."""
 
 Certificates = Annotated[
     Mapping[

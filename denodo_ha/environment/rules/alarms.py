@@ -14,7 +14,7 @@ _TOPICS = ("urgent", "notice")
 
 
 def topics_are_in_their_region(environment: Environment) -> Iterator[Problem]:
-    """A topic must be in the region of its key: an alarm notifies only topics of its region."""
+    """A topic must be in the region of its entry in `topics`: alarms notify no other region."""
     for kind, topics in _topics(environment):
         for region, arn in topics.items():
             if arn.split(":")[3] != region:
@@ -30,7 +30,7 @@ def topics_are_in_their_region(environment: Environment) -> Iterator[Problem]:
 
 
 def topics_are_used(environment: Environment) -> Iterator[Problem]:
-    """Each region in `topics` must have a stack; otherwise no alarm would use its topic."""
+    """Each region in `topics` must have a stack; otherwise no alarm would use the topic."""
     regions = _regions(environment)
     for kind, topics in _topics(environment):
         for region in topics:
@@ -46,7 +46,7 @@ def topics_are_used(environment: Environment) -> Iterator[Problem]:
 
 
 def email_needs_a_created_topic(environment: Environment) -> Iterator[Problem]:
-    """Addresses can only be subscribed to topics that the stacks create."""
+    """E-mail addresses can be subscribed only to topics that the stacks create."""
     alarms = environment.alarms
     if not alarms.email:
         return

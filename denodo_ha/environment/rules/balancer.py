@@ -331,7 +331,7 @@ def balancer_addresses(environment: Environment) -> Iterator[Problem]:
 
 
 def balancer_addresses_unique(environment: Environment) -> Iterator[Problem]:
-    """An address must belong to only one balancer in one zone."""
+    """No address may be written for two balancers, or for two zones of the same balancer."""
     seen: dict[tuple[str, str], str] = {}
     for name, cluster in environment.clusters.items():
         for zone, address in cluster.balancer.addresses.items():

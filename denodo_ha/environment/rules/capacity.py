@@ -29,7 +29,7 @@ def capacity_of_created_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_platform(environment: Environment) -> Iterator[Problem]:
-    """The platform must be given for images that may be of Red Hat or SUSE."""
+    """`capacity.platform` must be set for images that may be of Red Hat or SUSE."""
     for name, cluster in _reserving(environment):
         assert cluster.capacity is not None  # `_reserving` yields clusters with this section
         machines = configured_machines(cluster)
@@ -84,7 +84,7 @@ def capacity_unused(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
-    """The number of reserved places should not be less than the number of nodes."""
+    """A reservation should have a place for each node of its zone and instance type."""
     for name, cluster in _reserving(environment):
         for reservation in reservations(cluster, configured_machines(cluster)):
             if reservation.places < reservation.nodes:

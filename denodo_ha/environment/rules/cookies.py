@@ -34,7 +34,7 @@ def cookie_protocol(environment: Environment) -> Iterator[Problem]:
 
 
 def cookie_certificate(environment: Environment) -> Iterator[Problem]:
-    """A service with cookies must have a certificate if the nodes use TLS on its port."""
+    """A service with cookies must have a certificate if the nodes use TLS on the service's port."""
     for name, service in _alb_services(environment):
         if service.target_port in NODE_TLS_PORTS and service.tls is None:
             yield Problem(
@@ -71,7 +71,7 @@ def cookie_health_checks(environment: Environment) -> Iterator[Problem]:
 
 
 def cookie_client_address(environment: Environment) -> Iterator[Problem]:
-    """With cookies, `client_ip` must be true: an NLB sends client addresses to a target ALB."""
+    """With cookies, `client_ip` must be true: an NLB always passes client addresses to an ALB."""
     for name, service in _alb_services(environment):
         if not service.client_ip:
             yield Problem(

@@ -214,7 +214,7 @@ def node_ports_unique(environment: Environment) -> Iterator[Problem]:
     for port in sorted(port for port, count in counts.items() if count > 1):
         moved = [name for name in ("web", "odbc", "jdbc") if _moves_server(environment, name, port)]
         if _share_a_listener(environment, moved):
-            continue  # denodo_ha.environment.rules.ports reports this case.
+            continue  # denodo_ha.environment.rules.ports reports two services with one port.
         service = environment.services[moved[0]]
         servers = " and ".join(server for server, its_port in ports.items() if its_port == port)
         yield Problem(
@@ -227,7 +227,7 @@ def node_ports_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def _moves_server(environment: Environment, name: str, port: int) -> bool:
-    """Return whether a service is configured on this port of the nodes."""
+    """Return whether the service `name` is configured, and its port on the nodes is `port`."""
     service = environment.services.get(name)
     return service is not None and service.target_port == port
 
@@ -337,7 +337,7 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
                     "remove services, or shorten denodo.jvm",
                     value=str(size),
                 )
-                break  # The states of all nodes have the same size, so one report is enough.
+                break  # The states of all nodes have about this size, so one report is enough.
 
 
 def _created_nodes(cluster: Cluster) -> list[str]:
@@ -360,7 +360,7 @@ def no_dynamic_references(environment: Environment) -> Iterator[Problem]:
 
 
 def _desired_texts(environment: Environment) -> Iterator[tuple[Path, str]]:
-    """Yield the free texts that become part of desired states, with their paths."""
+    """Yield the configured texts that become part of desired states, with their paths."""
     options = environment.denodo.jvm
     for server in ("vdp", "web", "scheduler"):
         text = getattr(options, server)

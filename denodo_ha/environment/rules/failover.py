@@ -239,7 +239,7 @@ def internal_single_node(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_record_types(environment: Environment) -> Iterator[Problem]:
-    """Both failover records must have the same type; otherwise Route 53 rejects the second."""
+    """Both failover records must have the same type; otherwise Route 53 rejects a record."""
     failover = environment.failover
     pair = failover_plan.cluster_pair(environment)
     if failover is None or len(pair) < 2:

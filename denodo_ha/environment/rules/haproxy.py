@@ -166,7 +166,7 @@ def haproxy_old_workers(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
-    """Health checks should detect a hung node; a check that only connects does not detect it."""
+    """Health checks should detect a hung node, which still accepts TCP connections."""
     for _, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
             reported = checks_readiness(environment, cluster, service)

@@ -9,7 +9,7 @@ _KEY = ("logs", "kms_key")
 
 
 def keys_are_in_their_region(environment: Environment) -> Iterator[Problem]:
-    """A key must be in the region of its log group, and in a region of the environment."""
+    """A KMS key must be in the region of its entry in `logs.kms_key`, a region with a cluster."""
     logs = environment.logs
     if logs is None or logs.kms_key is None:
         return

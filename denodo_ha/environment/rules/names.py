@@ -195,7 +195,7 @@ def host_names_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def node_addresses(environment: Environment) -> Iterator[Problem]:
-    """Only existing instances can have an `address`, which CloudFormation does not know."""
+    """Existing instances should have an `address` for their DNS name; created nodes must not."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             path: Path = ("clusters", name, "nodes", node_name)
@@ -224,7 +224,7 @@ def node_addresses(environment: Environment) -> Iterator[Problem]:
 def _impossible_address(
     name: str, cluster: Cluster, node_name: str, address: str
 ) -> Iterator[Problem]:
-    """Yield a problem if an address is in another network, or belongs to another node."""
+    """Yield a problem if an address is not in the cluster's network, or is another node's."""
     path: Path = ("clusters", name, "nodes", node_name, "address")
     cidr = cluster.network.cidr
     if cidr and IPv4Address(address) not in IPv4Network(cidr):

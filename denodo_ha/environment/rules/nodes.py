@@ -146,7 +146,7 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
 
 
 def instance_types(environment: Environment) -> Iterator[Problem]:
-    """A Network Load Balancer must accept instances of the type as targets by instance id."""
+    """A node's instance type must be one that a Network Load Balancer accepts as a target by id."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             instance = configured_machine(cluster.instance, node)

@@ -58,7 +58,7 @@ def gateway_endpoint_of_s3(environment: Environment) -> Iterator[Problem]:
 
 
 def egress_without_nodes(environment: Environment) -> Iterator[Problem]:
-    """`egress` must be set only if the stack creates nodes, whose security group it changes."""
+    """`egress` must be set only with created nodes: `egress` changes their security group."""
     for name, cluster in environment.clusters.items():
         if cluster.network.egress is not None and not creates_nodes(cluster):
             yield Problem(
@@ -71,7 +71,7 @@ def egress_without_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
-    """`egress` must allow what nodes always need, unless the configuration has the addresses."""
+    """`egress` must allow needed destinations whose addresses the configuration does not have."""
     for name, cluster in environment.clusters.items():
         egress = cluster.network.egress
         if egress is None or not creates_nodes(cluster):

@@ -115,7 +115,7 @@ def _nodes_by_key(environment: Environment, cluster: Cluster) -> Iterator[tuple[
     """Yield each node of a cluster for each kind of auxiliary port, with the port's key."""
     for key in _EXAMPLES:
         if key == "auxiliary_port" and not version_ports(environment).auxiliary:
-            continue  # `auxiliary_port_given` reports these ports.
+            continue  # `auxiliary_port_given` reports ports that this version does not have.
         for name, node in cluster.nodes.items():
             yield key, name, node
 

@@ -41,7 +41,7 @@ def listener_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def target_quota(environment: Environment) -> Iterator[Problem]:
-    """The targets must fit the quota. A node counts once for each target group that contains it."""
+    """A load balancer's targets must fit the quota; a node counts once in each target group."""
     for name, cluster in _balanced_clusters(environment):
         served = listeners(environment, cluster)
         proxied = cluster.balancer.kind == "haproxy"
@@ -75,7 +75,7 @@ def _cookie_targets(environment: Environment, cluster: Cluster) -> str:
 
 
 def rule_quota(environment: Environment) -> Iterator[Problem]:
-    """Security group rules must fit the quota, at least with one port range for each CIDR."""
+    """Security group rules must fit the quota, if necessary with one port range for each peer."""
     for name in environment.clusters:
         for rule_set in firewall(environment, name):
             label = f"{_OWNERS[rule_set.group]} security group, {_DIRECTIONS[rule_set.direction]}"
@@ -167,7 +167,7 @@ def max_resources(environment: Environment, name: str) -> int:
     # Resources of HAProxy: security group, fleet, template, profile, role, policy, parameter,
     # document.
     haproxy = 8 if cluster.balancer.kind == "haproxy" else 0
-    # At most one Capacity Reservation for each node, since nodes of one zone and type share it.
+    # At most one Capacity Reservation for each node: nodes of one zone and type share it.
     reservations = len(cluster.nodes) if cluster.capacity is not None else 0
     # Resources of each node: instance, profile, role, policy, parameter, DNS record. Other
     # resources: security groups, balancer, alarm, health check, hosted zone, document, operators'
@@ -213,7 +213,7 @@ def alarms_left_out(environment: Environment) -> Iterator[Problem]:
         if environment.alarms.enabled and not has_alarms(environment, name):
             resources = max_resources(environment, name)
             if resources > limits.RESOURCES_PER_TEMPLATE.value:
-                continue  # `resource_quota` reports this case
+                continue  # `resource_quota` reports a cluster that is too large even without alarms
             yield Problem(
                 ("clusters", name),
                 "gets no alarms",

@@ -70,7 +70,7 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
         services = sorted(
             service_name
             for service_name, service in environment.services.items()
-            # With cookies, client_ip cannot be false, so the advice would not apply.
+            # With cookies, client_ip cannot be false, which is the remedy that the warning names.
             if service.client_ip and not cookie_balancer.uses_alb(cluster, service)
         )
         # HAProxy gets the client's address through the PROXY protocol. Connections do not keep the
@@ -159,7 +159,7 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
         for name, service in environment.services.items():
             if service.certificate(cluster_name) or service.target_port in NODE_TLS_PORTS:
                 continue
-            # With `denodo.tls`, the web container still serves HTTP on its other port.
+            # Even with `denodo.tls`, the web container uses no TLS outside `NODE_TLS_PORTS`.
             is_web = readiness.service_probe(environment, name, service).kind == "web"
             if by_denodo and not is_web:
                 continue
