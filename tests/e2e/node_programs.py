@@ -70,7 +70,7 @@ def node_programs() -> NodePrograms:
 
 
 def finish() -> None:
-    """End the process, if it was started."""
+    """End the process of the node programs, if a test has started the process."""
     if node_programs.cache_info().currsize:
         node_programs().end()
         node_programs.cache_clear()

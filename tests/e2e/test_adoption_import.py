@@ -74,7 +74,7 @@ class Takeover:
         return CliRunner().invoke(build_program(COMMANDS), list(arguments), env=settings)
 
     def described(self) -> dict[str, Any]:
-        """Return the load balancers that exist, as the API shows them."""
+        """Return load balancers, listeners and target groups by region, as the API shows them."""
         result: dict[str, Any] = {}
         for region, cluster in self.site.clusters.items():
             client = self.cloud.of(region=region).client("elbv2")

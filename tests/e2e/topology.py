@@ -56,7 +56,7 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """Name of the service or node that this target group belongs to."""
+        """Name of the service or node that this target group belongs to; "?" without such a tag."""
         return self.tags.get(names.SERVICE_TAG) or self.tags.get(names.NODE_TAG, "?")
 
 

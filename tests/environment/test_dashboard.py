@@ -130,7 +130,7 @@ def is_a_dashboard(body: dict[str, Any]) -> None:
 
 
 def metrics(region: str, **changes: Any) -> ClusterMetrics:
-    """Return the resources of a cluster that the dashboard shows."""
+    """Return sample resources of a cluster, whose metrics the dashboard shows."""
     dimensions = {"LoadBalancer": "net/one/1", "TargetGroup": "targetgroup/one/1"}
     groups = {"jdbc": GroupMetrics("AWS/NetworkELB", dimensions)}
     alarms = [f"arn:aws:cloudwatch:{region}:111122223333:alarm:one"]

@@ -44,7 +44,7 @@ MANY = settings(
 
 
 def states(environment: Environment) -> dict[tuple[str, str], Any]:
-    """Return the state of every created node, by cluster and node."""
+    """Return the desired state of every created node, by cluster and node."""
     states_by_node = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
@@ -57,7 +57,7 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
 
 
 def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) -> Any:
-    """Return the state of `node1` of a small configuration."""
+    """Return the desired state of `node1` of a small configuration."""
     environment = loaded(folder, changed(minimal(version), changes)).environment
     cluster = environment.clusters["main"]
     machine = configured_machine(cluster.instance, cluster.nodes["node1"])

@@ -223,7 +223,7 @@ def undisturbed_calls(site: Site, arguments: tuple[str, ...]) -> list[tuple[str,
 
 
 def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[str]:
-    """Run a case, and return the violations that the oracle finds."""
+    """Run a case of the fault matrix, and return the violations that the oracle finds."""
     prepare(site, case.arguments)
     before = site.state()
     site.proxy.add(case.rule(calls))

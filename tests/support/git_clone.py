@@ -94,7 +94,7 @@ class Repository:
 
     @property
     def command(self) -> list[str]:
-        """The command under test."""
+        """The command under test, `tools.diff`."""
         return [sys.executable, "-m", "tools.diff"]
 
     @property
@@ -103,7 +103,7 @@ class Repository:
         return os.environ | {"TMPDIR": str(self.root / "temporary")}
 
     def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command under test."""
+        """Run the command under test, `tools.diff`."""
         return subprocess.run(
             [*self.command, *arguments],
             cwd=self.root,

@@ -114,7 +114,7 @@ class Cloud:
         return deployed.outputs[name]
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client of the tests."""
+        """Return a client of the tests, whose calls are not recorded and have no faults."""
         if (service, region) not in self._clients:
             # Create the session only here, after `install`: a session has the hooks of the time
             # when it was created.
@@ -158,7 +158,7 @@ class Cloud:
         return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in tags})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
-        """Set the result of a node's health checks, in all target groups or in some."""
+        """Set the state of a node as a target, in all target groups or in the given ones."""
         for key, arn in self.groups(cluster).items():
             if not groups or key in groups:
                 self.targets.states[arn, self.nodes(cluster)[node]] = state

@@ -25,7 +25,7 @@ ARN = f"arn:aws:rds:{SPARE}:{ACCOUNT}:auto-backup:ab-1"
 
 
 def backup(**changes: Any) -> dict[str, Any]:
-    """Return replicated backups as RDS describes them in the other region."""
+    """Return the replicated backups of a database, as RDS in the other region describes them."""
     return {
         "DBInstanceAutomatedBackupsArn": ARN,
         "DBInstanceArn": f"arn:aws:rds:{MAIN}:{ACCOUNT}:db:it",

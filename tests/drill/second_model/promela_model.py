@@ -101,7 +101,7 @@ class _Program:
 
     @cached_property
     def watched(self) -> list[ResourceKey]:
-        """The balancers whose metrics the checks depend on."""
+        """The balancers on whose metrics the health checks of the records depend."""
         alarms = [
             self.facts.alarms[check.alarm]
             for check in self.used_checks.values()
@@ -120,7 +120,7 @@ class _Program:
 
     @cached_property
     def choices(self) -> list[str]:
-        """The points that AWS does not document and on which the program depends."""
+        """The open points on which the program depends: behaviour that AWS does not document."""
         text = "".join((*self._settle(), *self._formulas()))
         points = ("zones_count_all", "missing_by_alarm", "alias_by_threshold")
         return [point for point in points if point in text]

@@ -21,7 +21,7 @@ FAILOVER: Key = ("failover",)
 
 
 def at(data: Data, path: Key) -> Any:
-    """Return the value at a path."""
+    """Return the value at a path of a configuration."""
     value: Any = data
     for part in path:
         value = value[part]
