@@ -285,7 +285,7 @@ def with_proxies(
 
 
 def one_cluster(**changes: Any) -> Templates:
-    """Return one cluster, with changed parts of its template."""
+    """Return the template of one cluster, with changed parts."""
     return {"site-a": cluster("a") | changes}
 
 
@@ -305,7 +305,7 @@ def properties(templates: Templates, stack: str, id_: str) -> Any:
 
 
 def model(templates: Mapping[str, Data]) -> Model:
-    """Return the model of templates by their stacks' names."""
+    """Return the drill's model of templates, which are given by their stacks' names."""
     regions = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGIONS["b"]}
     return build_model(
         tuple(

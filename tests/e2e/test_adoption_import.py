@@ -44,7 +44,7 @@ class Takeover:
         return read_stacks([self.out])
 
     def adopt(self) -> dict[str, Any]:
-        """Run `denodo-ha adopt`, and return its JSON."""
+        """Run `denodo-ha adopt`, and return its JSON output."""
         where = ["--record", RECORD, "--to", str(self.folder)]
         done = self.run("adopt", *_REGION_OPTIONS, *where, "taken", "--format", "json")
         assert done.exit_code == 0, done.output

@@ -107,7 +107,7 @@ WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
 many calls as several other commands. `make fault-matrix` runs them; the sample does not.
 """
 SEED: Final = 20261126
-"""Seed of the sample."""
+"""Seed of the sample's random choices."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),

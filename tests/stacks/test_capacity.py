@@ -32,7 +32,7 @@ def template_of(folder: Path, data: Data, *, node2: dict[str, Any] | None = None
 
 
 def places(template: Template) -> dict[str, tuple[str, str, int]]:
-    """Return zone, type and count of each reservation by logical id."""
+    """Return zone, instance type and count of each Capacity Reservation, by logical id."""
     return {
         id_: (
             resource["Properties"]["AvailabilityZone"],

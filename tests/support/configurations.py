@@ -119,7 +119,7 @@ def maps_by_cluster(data: Data) -> list[dict[str, str]]:
 
 
 def networks(count: int) -> list[str]:
-    """Return CIDR blocks of clients."""
+    """Return this number of CIDR blocks of clients."""
     return [f"10.{number}.0.0/16" for number in range(count)]
 
 

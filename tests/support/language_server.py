@@ -53,7 +53,7 @@ class YamlLanguageServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the process."""
+        """End the server's process."""
         self._process.kill()
         self._process.wait(timeout=_ANSWER_S)
         self._reader.join(timeout=_ANSWER_S)

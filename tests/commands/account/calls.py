@@ -89,7 +89,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def throttle(self, operation: str = "", *, on: int | None = None) -> None:
-        """Throttle calls."""
+        """Make calls of an operation fail because AWS throttles them; "" is any operation."""
         self.answer("Throttling", "Rate exceeded", operation, on=on)
 
     def expire(self, operation: str = "", *, on: int | None = None) -> None:
@@ -98,7 +98,7 @@ class Faults:
         self.answer("ExpiredToken", message, operation, on=on, status=403)
 
     def deny(self, operation: str = "", *, on: int | None = None) -> None:
-        """Deny calls."""
+        """Make calls of an operation fail because AWS denies them; "" is any operation."""
         message = "User: arn:aws:sts::111122223333:assumed-role/ops/me is not authorized"
         self.answer("AccessDenied", message, operation, on=on, status=403)
 
@@ -154,7 +154,7 @@ class Faults:
         self.add(Fault(_matches(operation, changing=changing), happen, on, after))
 
     def add(self, fault: Fault) -> None:
-        """Add a fault."""
+        """Add a fault of later calls."""
         self._all.append(fault)
 
     def heal(self) -> None:

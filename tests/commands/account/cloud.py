@@ -164,11 +164,11 @@ class Cloud:
                 self.targets.states[arn, self.nodes(cluster)[node]] = state
 
     def take_out(self, cluster: str, node: str, *groups: str) -> None:
-        """Deregister a node directly, not by a command, from all target groups or from some."""
+        """Deregister a node directly, not by a command, from all or the given target groups."""
         self._each(cluster, node, groups, "deregister_targets")
 
     def put_in(self, cluster: str, node: str, *groups: str) -> None:
-        """Register a node directly, not by a command, in all target groups or in some."""
+        """Register a node directly, not by a command, in all or the given target groups."""
         self._each(cluster, node, groups, "register_targets")
 
     def _each(self, cluster: str, node: str, groups: Iterable[str], act: str) -> None:

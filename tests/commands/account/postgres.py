@@ -52,7 +52,7 @@ class Managed:
             return cursor.fetchall() if cursor.description else []
 
     def connect(self, user: str, password: str, dbname: str) -> "psycopg.Connection[Any]":
-        """Connect as a user, with TLS."""
+        """Connect to the server as a user, with TLS."""
         return psycopg.connect(
             host=HOST,
             hostaddr="127.0.0.1",

@@ -19,7 +19,7 @@ from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 
 SWITCH_S = 75.0
-"""Seconds from a datapoint until the status of the health check changes."""
+"""Seconds from a datapoint of the switch until the switch's health check changes its status."""
 _CHECK = "AWS::Route53::HealthCheck"
 _OPERATIONS = (
     *("GetHealthCheck", "GetHealthCheckStatus", "GetHealthCheckLastFailureReason"),

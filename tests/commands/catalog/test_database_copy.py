@@ -54,7 +54,7 @@ class Rds:
     calls: list[str] = field(default_factory=list)
 
     def __call__(self, call: Call) -> Answer | None:
-        """Answer a call."""
+        """Answer a call of the RDS API."""
         given = call.parameters
         match call.operation:
             case "DescribeDBInstanceAutomatedBackups":

@@ -30,7 +30,7 @@ class Site:
 
     @property
     def copies(self) -> str:
-        """Return the bucket of the copies."""
+        """Return the bucket of the copies of the exports of `main`."""
         return node_metadata.export_copy_bucket_name(self.cloud.environment, "main")
 
     @property

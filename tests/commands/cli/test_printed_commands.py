@@ -220,7 +220,7 @@ def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _text(node: ast.AST) -> str:
-    """Return the text of a literal; a value in an f-string is x."""
+    """Return the text of a literal; `x` stands for each value in an f-string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

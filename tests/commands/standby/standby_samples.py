@@ -111,7 +111,7 @@ def entry(command: str, age: timedelta, **details: object) -> HistoryEntry:
 
 
 def practised(*, late: bool) -> dict[str, object]:
-    """Return the details of a practice's entry."""
+    """Return the details of the history entry of a practice."""
     steps = [{"step": "datapoint", "late": False}, {"step": "DNS", "late": late}]
     return {"practice": {"verdict": "proven", "directions": [{"steps": steps}]}}
 

@@ -349,7 +349,7 @@ class _Program:
 
     @property
     def _is_operators(self) -> bool:
-        """Return whether operators alone decide about the primary."""
+        """Return whether operators alone decide if DNS answers with the primary."""
         record = self.facts.records["PRIMARY"]
         used = _Program(Facts(**{**vars(self.facts), "records": {"PRIMARY": record}})).used_checks
         alarms = [check.alarm for check in used.values() if check.settings["Type"] != "CALCULATED"]

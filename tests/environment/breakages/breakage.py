@@ -44,7 +44,7 @@ def clusters_of(data: Data) -> list[Data]:
 
 
 def path_of(*path: str | int) -> Key:
-    """Return the arguments as a path."""
+    """Return the arguments as a path of keys."""
     return path
 
 

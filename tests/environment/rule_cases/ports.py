@@ -145,7 +145,7 @@ RIGHT = (
     Right(auxiliary_port_given, {}, base=V7),
     Right(auxiliary_port_given, {}, base=V8),
     Right(auxiliary_port_given, {}, base=V9),
-    # 9997 is Denodo's default port; 9995 is free in 7.0 as well.
+    # 9997 is Denodo's default for the auxiliary port; 9995 is free, since 7.0 has no JMX ports.
     Right(auxiliary_port_free, {NODE1: 9997, NODE2: 9995}, base=V7),
     Right(auxiliary_port_free, {NODE1: 1, NODE2: 65535}, base=V7),
     # The two clusters have equal auxiliary ports, which must be unique within a cluster only.

@@ -261,7 +261,7 @@ class FaultProxy:
         self._over.wait(_TIMEOUT_S)
 
     def forward(self, call: Call, request: "_Request") -> Answer:
-        """Send a request to the local AWS."""
+        """Send a request to the local AWS, and return the answer."""
         with self._lock:
             self.arrived.append(call)
         response, content = self._exchange(request)
