@@ -154,7 +154,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the rank of a test: the first file has the lowest, short files have the highest."""
+    """Return the rank of a test: files of `_FIRST` come first, then long files, then short ones."""
     file = item.path.relative_to(_TESTS)
     if file.as_posix() in _FIRST:
         return _FIRST.index(file.as_posix())

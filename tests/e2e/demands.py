@@ -88,7 +88,7 @@ class _Demands:
         }
 
     def states(self) -> None:
-        """Check each created node's desired state, and that the node program named in it exists."""
+        """Check each created node's desired state, and that the state's node program exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer

@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_silence() -> Iterator[pytest.MonkeyPatch]:
-    """Return the patch for long silence after one datapoint; a test may undo the patch."""
+    """Return the patch by which one datapoint silences alarms for long; a test may undo it."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environments_drawn() -> list[Data]:
-    """Return valid configurations, drawn once: to draw them takes as long as to load them."""
+    """Return valid configurations, drawn once, since drawing them takes as long as loading them."""
     result: list[Data] = []
 
     @settings(FEW, max_examples=VALID_ENVIRONMENTS)

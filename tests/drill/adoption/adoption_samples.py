@@ -61,7 +61,7 @@ def ref(logical_id: str) -> str:
 
 
 def live_data() -> Data:
-    """Return deployed resources with their ids, and AWS's answers to the calls of the adoption."""
+    """Return deployed resources with their ids, and AWS's answers to the calls of `adopt`."""
     resources = {
         "nlb": {
             "Type": f"{_ELB}LoadBalancer",

@@ -222,7 +222,7 @@ class _Program:
         return self._without_data(check, self._kept("last", key))
 
     def _by_causes(self, key: ResourceKey, check: HealthCheck) -> str:
-        """Return the expression of `_by_history` for checks that remember only the switch."""
+        """Return the expression of `_by_history`, for checks that remember the switch only."""
         start = self._without_data(check, self._kept("at_start", key))
         return f"(lever == 0 && {start})" if self._alarm(check).is_switch else start
 

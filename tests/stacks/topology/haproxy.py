@@ -65,7 +65,7 @@ def _parameter_name(view: ClusterView) -> str:
 
 
 def _role_is_least(view: ClusterView) -> None:
-    """The role allows its parameter, two objects, secrets, the signal and Session Manager."""
+    """The instances' role allows parameter, two objects in S3, secrets, signal, Session Manager."""
     ((_, template),) = view.of(TEMPLATE).items()
     profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
     (role_id,) = (reference["Ref"] for reference in view.of(PROFILE)[profile]["Roles"])
