@@ -1,4 +1,4 @@
-"""Conclusions from how connections spread over the nodes."""
+"""Conclusions of `verify --connections` from how connections spread over the nodes."""
 
 from collections import Counter
 from itertools import product

@@ -1,4 +1,4 @@
-"""Policy of node operators: it allows the commands' calls on this cluster only."""
+"""IAM policy of node operators: it allows the commands' calls on one cluster only."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Simulated parameter store with versions, and locks in it."""
+"""Simulated SSM parameter store with versions, and functions for locks in the store."""
 
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast

@@ -1,4 +1,4 @@
-"""The exit code of the process depends neither on its streams nor on a signal's time."""
+"""The exit code of the process depends neither on its streams nor on when a signal arrives."""
 
 import json
 import os
