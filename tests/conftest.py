@@ -26,7 +26,7 @@ from tests.support.assembly import (  # noqa: E402 - jsii reads the variables wh
     Assembly,
     SharedAssemblies,
 )
-from tests.support.collection_order import from_share  # noqa: E402 - the import above
+from tests.support.collection_order import from_share  # noqa: E402 - after the variables of jsii
 
 # Leave out Hypothesis's phase "shrink": shrinking an environment takes minutes and removes little.
 # By default, Hypothesis limits the time of each example: tests would fail on a slow machine.
@@ -154,7 +154,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the rank of a test: the first file has the lowest, short files have the highest."""
+    """Return the rank of a test: files of `_FIRST` come first, then long files, then short ones."""
     file = item.path.relative_to(_TESTS)
     if file.as_posix() in _FIRST:
         return _FIRST.index(file.as_posix())
@@ -218,7 +218,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
 def example(request: pytest.FixtureRequest) -> str:
-    """Return the name of each example."""
+    """Return the name of each example in turn."""
     return str(request.param)
 
 

@@ -83,7 +83,7 @@ def sources(*folders: str) -> dict[str, ast.Module]:
 
 @cache
 def product() -> dict[str, ast.Module]:
-    """Return the syntax trees of the product, parsed once, and only in the worker that tests it."""
+    """Return the syntax trees of the product; only the worker that tests the trees parses."""
     return sources("app.py", "denodo_ha", "hosts", "stacks")
 
 

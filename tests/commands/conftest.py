@@ -111,7 +111,7 @@ def cloud(clouds: Clouds) -> Cloud:
 
 @pytest.fixture
 def denodo_ha() -> Run:
-    """Return a function that runs `denodo-ha …` in this process, without its `main`."""
+    """Return a function that runs `denodo-ha …` in this process, without the function `main`."""
 
     def run(
         *arguments: str,

@@ -136,6 +136,6 @@ def _words(line: str) -> list[str]:
     line = re.split(r"\s+#\s|\s[|>]\s?|\s&&\s|;", line)[0].rstrip(",.:")
     try:
         return shlex.split(line)
-    # The text abbreviates a quoted argument, so a closing quotation mark is missing.
+    # A closing quotation mark is missing, because the page abbreviates a quoted argument.
     except ValueError:
         return line.split()

@@ -21,10 +21,12 @@ def assert_policies_hold(environment: Environment, assembly: Path) -> None:
     """Assert that the drill of a cloud assembly finds no single failure that breaks a policy."""
     result = drill_paths([assembly])
     broken = violations(result)
-    # A database without a standby, which users may choose, breaks these policies.
+    # A database without a standby, which users may choose, breaks `database-alone` and
+    # `zone-unreachable`.
     chosen = _uses_database_without_standby(environment)
     assert set(broken) == ({"database-alone", "zone-unreachable"} if chosen else set()), broken
-    # Only nodes are checked: a load balancer behind another load balancer has no single zone.
+    # Each node has a zone. Other machines are not checked: a load balancer behind another load
+    # balancer has no single zone.
     nodes = [machine for machine in result.model.machines.values() if machine.kind == "node"]
     assert [node for node in nodes if node.zone is None] == []
 

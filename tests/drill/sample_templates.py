@@ -26,8 +26,8 @@ FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "nam
 REGIONS: Final = {"a": "eu-west-1", "b": "us-east-1"}
 JDBC: Final = 9999
 SERVES: Final = {"9999": {"Nodes": [{"Ref": "Box1"}, {"Ref": "Box2"}], "Path": "/ready/jdbc"}}
-"""Metadata of proxies in a template: for each port, the nodes behind the port and the path of the
-proxies' check."""
+"""Metadata of proxies in a template: for each port, the nodes behind the port, and the path that
+the proxies request to check the nodes."""
 _ELB: Final = "AWS::ElasticLoadBalancingV2"
 
 
@@ -36,7 +36,7 @@ def resource(kind: str, **properties: Any) -> Data:
 
 
 def attributes(**values: str) -> list[Data]:
-    """Return attributes as templates contain them. Two underscores in a name stand for a dot."""
+    """Return attributes in the form of templates; two underscores in a name stand for a dot."""
     return [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
 
 
@@ -62,7 +62,7 @@ def cluster(
     cross_zone: bool = True,
     zones: str = "ab",
 ) -> Data:
-    """Return a template of nodes behind a balancer, with a check of the jdbc group's alarm.
+    """Return a template of nodes behind a balancer; a health check follows the jdbc alarm.
 
     Args:
         name: a or b.
@@ -180,7 +180,7 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
     Args:
         health: how the health of the records' clusters is determined.
         control: `automatic`, or `operator` if only the switch decides about the primary.
-        secondary: whether the secondary has a check.
+        secondary: whether the secondary has a health check.
     """
     resources: Data = {
         "Lever": resource(
@@ -285,18 +285,18 @@ def with_proxies(
 
 
 def one_cluster(**changes: Any) -> Templates:
-    """Return one cluster, with changed parts of its template."""
+    """Return the template of one cluster, with changed parts."""
     return {"site-a": cluster("a") | changes}
 
 
 def add(templates: Templates, id_: str, kind: str, **settings: Any) -> Templates:
-    """Add a resource to the first cluster."""
+    """Add a resource to the template of the first cluster."""
     templates["site-a"]["Resources"][id_] = resource(kind, **settings)
     return templates
 
 
 def yaml_templates() -> Templates:
-    """Return the templates in `templates/`."""
+    """Return the templates in the folder `templates`, by stack name."""
     return {file.stem: read_template_file(file) for file in FILES}
 
 
@@ -305,7 +305,7 @@ def properties(templates: Templates, stack: str, id_: str) -> Any:
 
 
 def model(templates: Mapping[str, Data]) -> Model:
-    """Return the model of templates by their stacks' names."""
+    """Return the drill's model of templates, which are given by their stacks' names."""
     regions = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGIONS["b"]}
     return build_model(
         tuple(
@@ -320,13 +320,13 @@ def drill(templates: Mapping[str, Data]) -> DrillResult:
 
 
 def violations(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
-    """Return the violations of each broken policy."""
+    """Return the violations of each broken policy, by the policy's id."""
     verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
     return {verdict.policy.id: verdict.violations for verdict in verdicts if verdict.is_broken}
 
 
 def unknown_policies(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
-    """Return the unknown points of each policy whose result is unknown."""
+    """Return the unknown points of each policy whose result is unknown, by the policy's id."""
     verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
     return {
         verdict.policy.id: verdict.unknowns for verdict in verdicts if verdict.word == "unknown"

@@ -21,8 +21,8 @@ from tests.drill.sample_templates import Health, model, two_clusters
 COLUMNS = {
     "health": ("alias", "alarm", "endpoint", "ip"),
     "control": ("automatic", "operator"),
-    # rest: the switch was never thrown; thrown: the datapoint is 1; held: there is no datapoint
-    # now, and the last one was 1.
+    # rest: the operators' switch was never thrown; thrown: the switch's last datapoint is 1; held:
+    # the switch has no datapoint now, and its last one was 1.
     "switch": ("rest", "thrown", "held"),
     # silent: the cluster serves, but its alarm's metric has no data.
     "primary": ("well", "dead", "silent"),
@@ -62,7 +62,7 @@ Row = tuple[str, ...]
 
 
 def rows() -> list[tuple[Row, str]]:
-    """Return every combination in the table, with the side (A or B) that DNS answers."""
+    """Return each combination of the columns' values in the table, with its side (A or B)."""
     combinations = []
     for line in TABLE.strip().splitlines()[1:]:
         if line:
@@ -76,10 +76,9 @@ def rows() -> list[tuple[Row, str]]:
 
 
 def possible() -> set[Row]:
-    """Return every possible combination.
+    """Return every combination of the columns' values, except an alias with `control: operator`.
 
-    An alias always evaluates its target, so a configuration with an alias and `control: operator`
-    is refused.
+    A configuration with these two is refused, because an alias always evaluates its target.
     """
     return {row for row in product(*COLUMNS.values()) if (row[0], row[1]) != ("alias", "operator")}
 

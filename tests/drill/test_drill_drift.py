@@ -25,7 +25,7 @@ def changed(stack: str, id_: str, **settings: Any) -> Templates:
 
 
 def drift(live: Templates) -> tuple[list[str], list[str]]:
-    """Return the differences and the sentences about them; `live` stands for deployed resources."""
+    """Return differences between the templates and the deployed site `live`, and sentences."""
     base, new = drill(OF_TEMPLATES), drill(live)
     differences = model_differences(base.model, new.model)
     sentences = drift_sentences(outcome_changes(base, new), differences, new.model)

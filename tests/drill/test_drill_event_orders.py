@@ -104,7 +104,7 @@ def _own_alarm_in_the_other_region(templates: Templates) -> None:
 
 
 def _per_node_groups(templates: Templates) -> None:
-    """Add a target group for each node, as in Denodo's article; the alias then needs all groups."""
+    """Add a target group for each node, as in Denodo's article: an alias needs all groups."""
     for stack in ("site-a", "site-b"):
         resources = templates[stack]["Resources"]
         for number, box in enumerate(("Box1", "Box2"), 1):

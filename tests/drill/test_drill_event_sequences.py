@@ -82,7 +82,7 @@ def test_a_thrown_switch_does_not_select_a_dead_secondary(health: Health) -> Non
 
 
 def test_the_secondarys_region_is_lost_with_the_switch_in_it() -> None:
-    """The switch's alarm is in the secondary's region; the alarm's check keeps its last status."""
+    """The switch's alarm is in the lost region; the switch's health check keeps its last status."""
     history = EventHistory(model(two_clusters("alarm")))
     assert answers(history, ALL_WELL, regions_lost("b"), ALL_WELL) == [A, A, A]
     assert answers(history, THROWN, regions_lost("b"), ALL_WELL) == [B, A, B]

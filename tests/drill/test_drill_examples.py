@@ -187,7 +187,7 @@ def test_losing_the_only_zone_in_service_leaves_a_point_open(assembly_of: Assemb
 
 
 @pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])
-def test_the_flaw_of_the_articles_design(tmp_path: Path, health: str, moves: bool) -> None:  # noqa: FBT001 - a case
+def test_the_flaw_of_the_articles_design(tmp_path: Path, health: str, moves: bool) -> None:  # noqa: FBT001 - a value of a case
     """Each node has its own target group, so with an alias, one lost node triggers a failover."""
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     assert "\nfailover:\n" in text

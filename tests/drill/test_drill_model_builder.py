@@ -1,4 +1,4 @@
-"""Model that the drill builds: clusters, balancers, alarms and failover names of templates."""
+"""Model that the drill builds of templates: clusters, balancers, alarms and failover names."""
 
 import json
 from typing import Any

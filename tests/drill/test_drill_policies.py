@@ -258,7 +258,7 @@ class TestDeadSite:
         assert "dead-site" in violations(drill(templates))
 
     def test_what_could_not_be_read_may_be_what_is_missing(self) -> None:
-        """If checks could not be read, a missing check makes the policy unknown, not broken."""
+        """If health checks could not be read, a missing one makes a policy unknown, not broken."""
         templates = yaml_templates()
         _no_check(templates)
         unknown = Unknown("the checks", frozenset({"check"}))

@@ -29,7 +29,7 @@ PRIMARY_LOST = [
 
 
 def test_by_alarm() -> None:
-    """Seconds: target check 5 x 2 + 10, metric up to 60, alarm 60, check up to 60, TTL 30."""
+    """Target check 5 s x 2 + time-out 10 s, metric, alarm, Route 53's check, and TTL 30 s."""
     assert seconds(outcome_of("alarm", PRIMARY_LOST[2])) == [20, 60, 60, 60, 30]
 
 
@@ -65,13 +65,13 @@ def test_an_alarm_waits_for_as_many_periods_as_it_needs(
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_endpoint(failure: Failure) -> None:
-    """Three requests at intervals of 10 s, 10 s to connect, and TTL 30."""
+    """Three requests at intervals of 10 s and 10 s to connect make 40 s; the TTL is 30 s."""
     assert seconds(outcome_of("endpoint", failure)) == [40, 30]
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_target_health(failure: Failure) -> None:
-    """Target check 5 x 2 + 10, and the TTL of an alias to a load balancer (60)."""
+    """Target check 5 s x 2 + time-out 10 s, and the TTL of an alias to a load balancer: 60 s."""
     assert seconds(outcome_of("alias", failure)) == [20, 60]
 
 

@@ -144,7 +144,7 @@ class Balancing:
         return tuple(item for item in servers(self.proxy.haproxy) if not item.auxiliary)
 
     def states(self, node: str) -> set[str]:
-        """Return the different states that a node has in the services."""
+        """Return the states that HAProxy shows for a node in the services' backends, each once."""
         return {item.state for item in self.servers if item.node == node}
 
     def _wanted(self) -> str:
@@ -154,8 +154,8 @@ class Balancing:
     def _asked(self, arguments: list[str]) -> str:
         """Answer a call that the host program makes to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
-            # The adapted file has other content than the deployed file, and its name is the hash of
-            # its content.
+            # The host program compares the file's name with the hash of its content, so the name
+            # that it gets is the hash of the adapted file.
             state = json.loads(self._wanted())
             self._file = _here(_deployed(self._access, state["file"]), self._told)
             state["file"] = f"s3://here/{hashlib.sha256(self._file.encode()).hexdigest()}.cfg"

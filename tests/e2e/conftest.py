@@ -34,6 +34,6 @@ def cloud() -> Cloud:
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder, and end the node programs' process."""
+    """Stop the local AWS of the test run, remove its folder, and end the process `NodePrograms`."""
     local_aws_server.finish()
     node_programs.finish()

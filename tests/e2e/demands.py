@@ -22,7 +22,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def hold(topology: Topology) -> None:
-    """Assert that the deployed environment meets all requirements."""
+    """Assert that a deployed environment meets all requirements of its configuration."""
     for cluster in topology.clusters.values():
         _Demands(topology.environment, cluster).hold()
     if topology.environment.failover is not None:
@@ -30,7 +30,7 @@ def hold(topology: Topology) -> None:
 
 
 class _Demands:
-    """Requirements that one cluster must meet."""
+    """Requirements of the configuration that one deployed cluster must meet."""
 
     def __init__(self, environment: Environment, cluster: Cluster) -> None:
         self.environment, self.cluster, self.settings = environment, cluster, cluster.settings
@@ -88,7 +88,7 @@ class _Demands:
         }
 
     def states(self) -> None:
-        """Check each created node's desired state, and that the node program named in it exists."""
+        """Check each created node's desired state, and that the state's node program exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer

@@ -8,7 +8,8 @@ from denodo_ha.environment.model.environment import Environment
 from tests.e2e.topology import Cluster, TargetGroup
 
 PortsOf = Callable[..., set[int]]
-"""Return the ports that a group's ingress rules (`out=True`: egress rules) open to a peer."""
+"""Function that returns the ports which a security group's ingress rules open to a peer; with
+`out=True`, those of the egress rules."""
 
 
 def hold(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
@@ -72,7 +73,7 @@ def _group(cluster: Cluster, group: TargetGroup, port: int, path: str) -> None:
 
 
 def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Check security groups: clients reach only the load balancer, and HAProxy the nodes."""
+    """Check security groups: clients reach only the load balancer, and only HAProxy the nodes."""
     assert cluster.balancer is not None
     (front,) = cluster.balancer.raw["SecurityGroups"]
     (middle,) = {

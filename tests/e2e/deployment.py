@@ -89,7 +89,7 @@ class Deployment:
         return Access(local_aws_server.endpoint(), *where)
 
     def prepare(self) -> None:
-        """Create the prerequisites, and bootstrap each account and region that needs it."""
+        """Create what the configuration expects to exist, and bootstrap accounts and regions."""
         endpoint, environment = local_aws_server.endpoint(), self.loaded.environment
         deployment.make_prerequisites(endpoint, self.loaded)
         where = bootstrap.not_bootstrapped(endpoint, environment)

@@ -56,7 +56,7 @@ class NodePrograms:
         assert address.exists()
 
     def end(self) -> None:
-        """End the process."""
+        """End the process from which node programs are forked."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(_END_S)
@@ -65,27 +65,29 @@ class NodePrograms:
 
 @cache
 def node_programs() -> NodePrograms:
-    """Return the process of this test run, started at the first call."""
+    """Return this test run's process of node programs, started at the first call."""
     return NodePrograms()
 
 
 def finish() -> None:
-    """End the process, if it was started."""
+    """End the process of the node programs, if a test has started the process."""
     if node_programs.cache_info().currsize:
         node_programs().end()
         node_programs.cache_clear()
 
 
 def _serve(address: str) -> None:
-    """Fork a program for each connection, until stdin is closed."""
-    # Imported before the forks, and not by the tests.
-    from hosts.denodo import commands  # noqa: F401, PLC0415 - for the forks
+    """Fork a node program for each connection, until stdin is closed."""
+    # Import the modules of node programs here: once before the forks, and not in the tests'
+    # process.
+    from hosts.denodo import commands  # noqa: F401, PLC0415 - imported once for all forks
 
     new = f"{address}.new"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(new)
         server.listen(128)
-        # Renamed, because a client that finds the address connects at once.
+        # The socket gets its name when it listens, because a client that finds the name connects at
+        # once.
         Path(new).rename(address)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while server in select.select([server, sys.stdin], [], [])[0]:
@@ -129,7 +131,7 @@ def _run(said: dict[str, Any], streams: list[int]) -> None:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - for the process's whole life
-    sys.stderr = open(2, "w", buffering=1)  # noqa: SIM115 - for the whole life
+    sys.stderr = open(2, "w", buffering=1)  # noqa: SIM115 - for the process's whole life
     os.chdir(said["folder"])
     os.environ.clear()
     os.environ.update(said["environment"])

@@ -71,7 +71,7 @@ class Agent:
         path.chmod(0o755)
 
     def end(self) -> None:
-        """Stop the server."""
+        """Stop the agent's server."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -259,6 +259,6 @@ def _handler(
             self.wfile.write(output)
 
         def log_message(self, *_: object) -> None:
-            """Discard the message."""
+            """Write no log message."""
 
     return Handler

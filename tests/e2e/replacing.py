@@ -36,7 +36,7 @@ class Replacing(Cdk):
 
     @staticmethod
     def _become(machine: Machine, instance_id: str, clock: Clock) -> None:
-        """Boot a machine; meanwhile the command waits, as it waits for CloudFormation."""
+        """Boot a test machine as the new instance; meanwhile, the command waits, as in a deploy."""
         with ThreadPoolExecutor(1) as pool:
             boot = pool.submit(machine.become, instance_id)
             while not boot.done():

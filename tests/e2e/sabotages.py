@@ -29,7 +29,7 @@ def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
 
 @contextmanager
 def swapped_target(cluster: Cluster) -> Iterator[None]:
-    """Register the other node as the target of an auxiliary port."""
+    """Register node2 as the target of node1's auxiliary port."""
     client, arn = cluster.access.client("elbv2"), _group(cluster, 19997)
     mine, other = [
         [{"Id": cluster.nodes[name].instance_id, "Port": 19997}] for name in ("node1", "node2")

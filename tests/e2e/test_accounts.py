@@ -43,7 +43,7 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
 
 
 def test_a_role_that_is_not_there_is_not_assumed() -> None:
-    """CloudFormation reads an output of another account's stack by a role in that account."""
+    """CloudFormation reads an output of another account's stack by assuming a role there."""
     cloud = Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
     arn = "arn:aws:iam::999900003333:role/nobody"
     spec = {"StackName": "x", "OutputName": "y", "RoleArn": arn}

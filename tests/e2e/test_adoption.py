@@ -61,7 +61,7 @@ class Made:
     site: HandMadeSite
 
     def adopt(self, folder: Path, *options: str, name: str = "adopted") -> Result:
-        """Run the command in this process."""
+        """Run `denodo-ha adopt` in this process."""
         arguments = ["adopt", *_REGION_OPTIONS, "--to", str(folder), name, *options]
         if not {"--record", "--balancer"} & set(options):
             arguments += ["--record", RECORD]
@@ -69,7 +69,7 @@ class Made:
         return CliRunner().invoke(build_program(COMMANDS), arguments, env=settings)
 
     def plan(self, folder: Path, *options: str) -> dict[str, Any]:
-        """Return the command's JSON."""
+        """Return the JSON output of `denodo-ha adopt`."""
         done = self.adopt(folder, *options, "--format", "json")
         assert done.exit_code == 0, (done.output, done.exception)
         result: dict[str, Any] = json.loads(done.stdout)
@@ -118,7 +118,7 @@ class Adopted:
 
     @property
     def file(self) -> Path:
-        """The configuration."""
+        """The configuration file that `adopt` wrote."""
         return self.folder / "adopted.yaml"
 
 
@@ -139,7 +139,7 @@ def adopted(
 
 
 def copied(source: Adopted, folder: Path) -> Path:
-    """Copy the files of a run to another folder, and return the configuration."""
+    """Copy the files that `adopt` wrote to another folder; return the configuration file there."""
     for file in source.folder.iterdir():
         shutil.copy(file, folder)
     return folder / source.file.name
@@ -189,7 +189,7 @@ class TestArticle:
     def test_its_drift_is_the_flaw(
         self, adopted: Callable[[str], Adopted], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Compare the drills, although the live clusters have no stacks, and so other names."""
+        """The live clusters have no stacks, so they get the templates' names for the comparison."""
         result = adopted(AS_THE_ARTICLE)
         for key, value in result.made.cloud.access.settings(local_aws_server.paths()).items():
             monkeypatch.setenv(key, value)
@@ -220,7 +220,7 @@ class TestArticle:
 
 
 class TestConfiguration:
-    """The configuration file that the command writes."""
+    """The configuration file that `adopt` writes."""
 
     def test_describes_what_runs(self, adopted: Callable[[str], Adopted]) -> None:
         result = adopted(WITH_GROUP)

@@ -44,7 +44,7 @@ class Takeover:
         return read_stacks([self.out])
 
     def adopt(self) -> dict[str, Any]:
-        """Run `denodo-ha adopt`, and return its JSON."""
+        """Run `denodo-ha adopt`, and return its JSON output."""
         where = ["--record", RECORD, "--to", str(self.folder)]
         done = self.run("adopt", *_REGION_OPTIONS, *where, "taken", "--format", "json")
         assert done.exit_code == 0, done.output
@@ -74,7 +74,7 @@ class Takeover:
         return CliRunner().invoke(build_program(COMMANDS), list(arguments), env=settings)
 
     def described(self) -> dict[str, Any]:
-        """Return the load balancers that exist, as the API shows them."""
+        """Return load balancers, listeners and target groups by region, as the API shows them."""
         result: dict[str, Any] = {}
         for region, cluster in self.site.clusters.items():
             client = self.cloud.of(region=region).client("elbv2")

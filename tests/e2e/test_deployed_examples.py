@@ -112,7 +112,7 @@ def _located(
 
 
 def _live_drill(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> LiveDrill:
-    """Return the live drill of a deployment."""
+    """Return the drill of a deployment's live resources."""
     locator, regions = _located(deployment, monkeypatch)
     return drill_live(profile=None, regions=regions, locator=locator)
 
@@ -196,7 +196,7 @@ def test_what_may_not_be_read_of_own_stacks_is_unknown(
             try:
                 result = _live_drill(deployment, monkeypatch).result
             except AwsError as error:
-                assert text in str(error)  # noqa: PT017 - nothing is found
+                assert text in str(error)  # noqa: PT017 - the site is not found
                 continue
         assert any(text in note for note in result.model.notes)
         assert is_unknown(result, BY_ACTION[action])

@@ -133,7 +133,7 @@ class FirstDeploy:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
-    """Return the example's configuration before its first deploy."""
+    """Return the example before its first deploy."""
     return FirstDeploy(tmp_path_factory.mktemp("first"))
 
 

@@ -99,7 +99,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
 
 @pytest.fixture
 def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait briefly for nodes without an agent."""
+    """Let commands wait only briefly for nodes, which have no agent here."""
     monkeypatch.setattr(machine_lines, "PATIENCE_S", 2.0)
 
 

@@ -334,7 +334,7 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert [item.instance_id in done.stdout for item in fronts] == [True, True]
     assert all("777s" in item.proxy.haproxy.config.read_text() for item in fronts)
     assert watch.refused == []
-    # A reload keeps drained nodes drained.
+    # A reload of HAProxy's configuration file keeps drained nodes drained.
     assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
     assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")
@@ -411,14 +411,14 @@ def test_a_lost_node_is_replaced(
 def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:
     site["node1"].kill()
     for one in fronts:
-        one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc] # a default
+        one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc] # mypy infers no type for the default
     code, active = status(run)
     assert code == exit_codes.NO
     details = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
     assert any(one.startswith(details) for one in active["problems"]), active["problems"]
     site["node2"].kill()
     for one in fronts:
-        one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc] # a default
+        one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc] # mypy infers no type for the default
     code, active = status(run)
     assert (code, active["state"]) == (exit_codes.DOWN, "down")
     assert (

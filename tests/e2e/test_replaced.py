@@ -47,11 +47,11 @@ Machines = dict[str, dict[str, Machine]]
 
 
 class KilledError(BaseException):
-    """Raised in place of a kill: the command has no handler for this exception."""
+    """Stands for a kill of the process: no handler of a command catches this exception."""
 
 
 def clusters(data: Data) -> None:
-    """Keep one cluster behind a load balancer, and add a single public node."""
+    """Change the example: keep one cluster behind a load balancer, and add a single public node."""
     del data["clusters"]["passive"], data["failover"]
     balanced = data["clusters"][BALANCED]
     balanced["balancer"]["deregistration_delay"] = 60
@@ -155,7 +155,7 @@ def terminate(deployment: Deployment, machine: Machine) -> str:
 
 
 def addresses(deployment: Deployment, cluster: str) -> dict[str, str]:
-    """Return the private address that the DNS name of each node has."""
+    """Return the address in the DNS record of each node, by the node's name."""
     client = deployment.access.client("route53")
     (zone,) = [
         zone["Id"]

@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_silence() -> Iterator[pytest.MonkeyPatch]:
-    """Return the patch for long silence after one datapoint; a test may undo the patch."""
+    """Return the patch by which one datapoint silences alarms for long; a test may undo it."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
@@ -212,14 +212,14 @@ def _notifications(deployment: Deployment) -> list[str]:
 
 
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """The tests above have run `roll` and `rollout`, and some of these commands failed half-way."""
+    """The tests above have run `roll` and `rollout`, which silence alarms also if they fail."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 
 
 @contextmanager
 def _silencing(machines: Iterable[Machine]) -> Iterator[None]:
-    """Run on each machine what the watchdog does in a pause, in this process."""
+    """Until the block ends, silence alarms as the watchdogs of these machines do during a pause."""
     ended = threading.Event()
 
     def feed() -> None:
@@ -242,12 +242,12 @@ def test_a_pause_silences_a_lost_node_until_it_ends(
     rolling: StateRoll,
     long_silence: pytest.MonkeyPatch,
 ) -> None:
-    context = rolling._context  # noqa: SLF001 - the same cluster
+    context = rolling._context  # noqa: SLF001 - the pause is of the cluster that is rolled
     pausing, before = Pausing(context), len(_notifications(deployment))
     cloudwatch = deployment.access.client("cloudwatch")
 
     def machine_lost() -> tuple[str, str]:
-        """Return the state of the alarm of a lost machine, and what suppresses its actions."""
+        """Return state and suppressor of the alarm on lost machines; "" if nothing suppresses."""
         described = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
         (alarm,) = (one for one in described if "MachineLost" in one["AlarmName"])
         return alarm["StateValue"], alarm.get("ActionsSuppressedBy", "")
@@ -276,7 +276,7 @@ def test_a_pause_silences_a_lost_node_until_it_ends(
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:
-    """Return the nodes that are registered, and not draining, in the services' target groups."""
+    """Assert that a node is out of the services' target groups; return the nodes in the groups."""
     balancer = deployment.topology().clusters[CLUSTER].balancer
     assert balancer is not None
     (names,) = {

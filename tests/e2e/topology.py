@@ -56,7 +56,7 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """Name of the service or node that this target group belongs to."""
+        """Name of the service or node that this target group belongs to; "?" without such a tag."""
         return self.tags.get(names.SERVICE_TAG) or self.tags.get(names.NODE_TAG, "?")
 
 
@@ -131,12 +131,12 @@ class Cluster:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs."""
+        """The outputs of the cluster's stack."""
         return _outputs(self.access, self.stack)
 
     @cached_property
     def resources(self) -> dict[str, list[str]]:
-        """Physical ids of the stack's resources, by type."""
+        """Physical ids of the resources of the cluster's stack, by type."""
         pages = self.access.client("cloudformation").get_paginator("list_stack_resources")
         ids: dict[str, list[str]] = {}
         for page in pages.paginate(StackName=self.stack):

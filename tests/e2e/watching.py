@@ -72,7 +72,7 @@ main()
 
 
 def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> None:
-    """Run `roll` in a separate process, and kill the process when the event is set."""
+    """Run `roll` in a separate process, and kill the process as soon as the event is set."""
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,

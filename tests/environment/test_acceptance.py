@@ -92,7 +92,7 @@ def test_the_date_may_be_a_date_of_yaml(tmp_path: Path) -> None:
 
 
 def _text(data: Any) -> str:
-    from tests.support.configurations import text  # noqa: PLC0415 - a short name
+    from tests.support.configurations import text  # noqa: PLC0415 - this module uses the name `text` for variables
 
     return str(text(data))
 

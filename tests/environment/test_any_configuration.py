@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environments_drawn() -> list[Data]:
-    """Return valid configurations, drawn once: to draw them takes as long as to load them."""
+    """Return valid configurations, drawn once, since drawing them takes as long as loading them."""
     result: list[Data] = []
 
     @settings(FEW, max_examples=VALID_ENVIRONMENTS)
@@ -51,12 +51,12 @@ def environments_drawn() -> list[Data]:
 
 
 def within(path: Key, outer: Key) -> bool:
-    """Return whether a path is equal to the outer path or within it."""
+    """Return whether a key's path is equal to an outer path or within the outer path."""
     return path[: len(outer)] == outer
 
 
 def assert_loads_or_says_why(folder: Path, content: Any, *, pins: Any = None) -> None:
-    """Check that the file loads, or that each error is one line with its position."""
+    """Check that a file loads, or that each of its errors is one line with a position."""
     file = write(folder, content, pins=pins)
     try:
         load(file)

@@ -130,7 +130,7 @@ def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_a_folder")
 class TestConfiguration:
-    """A configuration beyond the limits."""
+    """Configuration files beyond a limit of size, depth, keys or values, or of YAML features."""
 
     def test_size_and_number_of_keys_and_version(self) -> None:
         assert_said("#" * (2**20 + 1), "1:1: the file can't be read (the file has more than")
@@ -146,7 +146,7 @@ class TestConfiguration:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         compared: list[str] = []
-        compare = Section.nearest_key.__func__  # type: ignore[attr-defined] # of a class method
+        compare = Section.nearest_key.__func__  # type: ignore[attr-defined] # the function of a class method
 
         def counting(cls: type[Section], key: str) -> Any:
             compared.append(key)

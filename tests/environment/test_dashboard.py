@@ -130,7 +130,7 @@ def is_a_dashboard(body: dict[str, Any]) -> None:
 
 
 def metrics(region: str, **changes: Any) -> ClusterMetrics:
-    """Return the resources of a cluster that the dashboard shows."""
+    """Return sample resources of a cluster, whose metrics the dashboard shows."""
     dimensions = {"LoadBalancer": "net/one/1", "TargetGroup": "targetgroup/one/1"}
     groups = {"jdbc": GroupMetrics("AWS/NetworkELB", dimensions)}
     alarms = [f"arn:aws:cloudwatch:{region}:111122223333:alarm:one"]
@@ -164,7 +164,7 @@ def test_one_screen_shows_who_serves_how_loaded_and_what_will_fail(pair: Environ
     )
     body = dashboard_body(pair, clusters, failover)
     is_a_dashboard(body)
-    # 18 rows fit a screen of 1080 lines.
+    # A screen of 1080 lines shows 18 rows of the dashboard's grid.
     assert max(widget["y"] + widget["height"] for widget in body["widgets"]) <= 18
     expected = {
         ("us-east-1", "AWS/Route53", "HealthCheckStatus"),

@@ -37,7 +37,7 @@ NO_PROGRAM = partial(changed, minimal(), {"denodo/program": False})
 
 
 def mixed() -> Data:
-    """Return a cluster with one existing node and one created node."""
+    """Return a configuration of a cluster with one existing and one created node."""
     return changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
 
 

@@ -47,7 +47,7 @@ def shown(rule: FirewallRule) -> str:
 
 
 def rules(folder: Path, data: Data, name: str = "main") -> set[str]:
-    """Return the rules of a cluster's security groups."""
+    """Return the rules of a cluster's security groups as readable texts."""
     sides = firewall(loaded(folder, data).environment, name)
     made = [shown(rule) for side in sides for rule in side.rules]
     assert len(made) == len(set(made))
@@ -103,7 +103,7 @@ def test_clients_of_the_scheduler_reach_its_second_port_on_the_node(tmp_path: Pa
 
 
 def test_clients_of_the_scheduler_do_not_fill_the_nodes_quota(tmp_path: Path) -> None:
-    """Nodes get no rules for 58 clients, which would fit the load balancer's rules."""
+    """Nodes get rules for 57 clients of the Scheduler, but none for 58, which would be too many."""
     many = {**SCHEDULER, **MANAGERS, "clusters/main/balancer/clients": networks(57)}
     assert "nodes from 10.3.0.0/16: 7998" in rules(tmp_path, changed(minimal(), many))
     more = changed(minimal(), {**many, "clusters/main/balancer/clients": networks(58)})
@@ -210,7 +210,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
 
 
 def of(side: Any) -> set[tuple[str, int]]:
-    """Return each peer with each port that port rules open to this peer."""
+    """Return pairs: a peer, and a port that the rules for single ports open to the peer."""
     return {(rule.peer.name, rule.first) for rule in side.port_rules}
 
 

@@ -1,4 +1,4 @@
-"""The generated files match the model."""
+"""The files that are generated from the configuration's model match the model."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -33,9 +33,9 @@ def test_of_the_usual_families(instance_type: str, memory: int) -> None:
 @pytest.mark.parametrize(
     "instance_type",
     [
-        # sizes before generation 5 have other memory
+        # In generations before 5, memory does not follow from the size.
         *("m4.xlarge", "c4.xlarge", "r4.large", "m3.medium"),
-        "c5n.xlarge",  # does not follow the formula: has 10.5 GiB
+        "c5n.xlarge",  # memory does not follow from the size: 10.5 GiB
         *("t3.xlarge", "x2idn.16xlarge", "u-6tb1.56xlarge", "z1d.large", "i4i.large", "mac1.metal"),
         *("m5.metal", "m7g.medium", "m5.2large", "m5", "m5.xlarge ", "am5.xlarge"),
     ],

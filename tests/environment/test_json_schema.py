@@ -1,4 +1,4 @@
-"""The JSON schema for editors agrees with the model."""
+"""The JSON schema for editors agrees with the configuration's model."""
 
 import json
 from pathlib import Path

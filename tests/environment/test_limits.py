@@ -154,7 +154,7 @@ def _numbers() -> set[int]:
 
 
 def _is_minute_or_hour(node: ast.AST) -> bool:
-    """Return whether the name of a value says that its unit is seconds or minutes."""
+    """Return whether a value is named as seconds or minutes; 60 is then a minute or an hour."""
     match node:
         case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
             return name.endswith(("_S", "_MIN", "_MINUTES"))

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 class TestValues:
-    """Checks of the values of keys."""
+    """Wrong values of configuration keys."""
 
     @pytest.mark.parametrize(
         ("old", "new", "beginning"),
@@ -134,7 +134,7 @@ class TestValues:
 
 
 class TestKeys:
-    """Checks of the names of keys."""
+    """Wrong names of configuration keys."""
 
     @pytest.mark.parametrize(
         ("wrong", "near"),

@@ -44,7 +44,7 @@ MANY = settings(
 
 
 def states(environment: Environment) -> dict[tuple[str, str], Any]:
-    """Return the state of every created node, by cluster and node."""
+    """Return the desired state of every created node, by cluster and node."""
     states_by_node = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
@@ -57,7 +57,7 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
 
 
 def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) -> Any:
-    """Return the state of `node1` of a small configuration."""
+    """Return the desired state of `node1` of a small configuration."""
     environment = loaded(folder, changed(minimal(version), changes)).environment
     cluster = environment.clusters["main"]
     machine = configured_machine(cluster.instance, cluster.nodes["node1"])
@@ -67,7 +67,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
 
 
 def assert_taken(environment: Environment) -> None:
-    """Check that each desired state matches the schema, is read, and fits into a parameter."""
+    """Check that each desired state matches the schema, is read by programs, fits a parameter."""
     for (cluster, node), data in states(environment).items():
         text = json.dumps(data)
         SCHEMA.validate(json.loads(text))
@@ -268,13 +268,13 @@ def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
 
 
 def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
-    """The key is left out otherwise, since node programs of older versions do not know it."""
+    """While the watchdog is on, the key is left out: older node programs do not know the key."""
     assert "watchdog" not in state(tmp_path, {"denodo/watchdog": True})
     assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False
 
 
 def test_metrics_are_named_only_if_nodes_publish_them(tmp_path: Path) -> None:
-    """The key is left out otherwise, since node programs of older versions do not know it."""
+    """If nodes publish no metrics, the key is left out: older node programs do not know the key."""
     namespace = {"namespace": "Denodo/Nodes/test"}
     for alarms, expected in (
         ({"nodes": True}, namespace),

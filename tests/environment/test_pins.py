@@ -48,7 +48,7 @@ note."""
 
 
 def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
-    """Return the notes and warnings of the three rules about pins."""
+    """Return the findings of the rules `no-pins`, `stale-pin` and `waiting-for-rollout`."""
     rules = ("no-pins", "stale-pin", "waiting-for-rollout")
     return [finding for finding in findings(folder, data, pins=pins) if finding.rule in rules]
 
@@ -220,7 +220,7 @@ class TestRollout:
 
 
 class TestMachine:
-    """Machine of a synthesised node."""
+    """Instance of a synthesised node, whose properties come from its pin."""
 
     def test_pinned_node_keeps_what_it_runs(self, tmp_path: Path) -> None:
         data = changed(

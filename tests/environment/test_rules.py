@@ -69,7 +69,7 @@ def problems_of_rule(folder: Path, case: Wrong | Right) -> list[Problem]:
 
 
 def expected(case: Wrong, problems: Iterable[Problem]) -> Problem:
-    """Return the problem that a case expects; exactly one problem must match."""
+    """Return the problem that matches what a case expects; assert that exactly one matches."""
     problems = tuple(problems)
     matching = [
         problem

@@ -186,4 +186,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Discard the message."""
+        """Write no log message."""

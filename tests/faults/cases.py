@@ -71,8 +71,9 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
         ("replace", "node1", *_ON, "--even-if-running"),
     ),
 }
-"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet.
-`preparations.BEFORE` says in which state of the environment a row begins."""
+"""Arguments of each command that calls AWS, by the command's full name; `{new_file}` stands for the
+path of a file that does not exist. `preparations.BEFORE` says in which state of the environment a
+row begins."""
 WITHOUT_CONFIGURATION: Final = frozenset({"adopt"})
 """Commands that have no option -c."""
 NOT_DONE: Final[Mapping[str, int]] = {
@@ -106,7 +107,7 @@ WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
 many calls as several other commands. `make fault-matrix` runs them; the sample does not.
 """
 SEED: Final = 20261126
-"""Seed of the sample."""
+"""Seed of the sample's random choices."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -146,7 +147,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Return the name of the case."""
+        """Return the name of the case: its command, position, call and fault."""
         operation, region = self.call
         how = "lasting" if self.lasting else "once"
         line = " ".join(self.arguments)
@@ -184,7 +185,7 @@ def rows() -> Iterator[Arguments]:
 
 
 def named(calls: Sequence[Call]) -> list[tuple[str, str]]:
-    """Return operation and region of each call."""
+    """Return the operation and the region of each call."""
     return [(call.operation, call.region) for call in calls]
 
 

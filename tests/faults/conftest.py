@@ -26,5 +26,5 @@ def site(deployed: Site) -> Iterator[Site]:
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder."""
+    """Stop the local AWS of the test run, and remove its folder."""
     local_aws_server.finish()

@@ -63,7 +63,7 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
     Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
     a client; a command makes too few retries to exceed the quota.
     """
-    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - its creation is replaced
+    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - the function that is replaced
 
     def shared(aws: Aws, service: str, region: str) -> Any:
         key = service, region, aws._attempts  # noqa: SLF001 - a part of the key
@@ -170,7 +170,7 @@ def _interruptible() -> Iterator[None]:
     """Handle Ctrl-C as the program does, and ignore Ctrl-C once the command has ended."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "_interrupted", False)
-        before = signal.signal(signal.SIGINT, process._interrupt)  # noqa: SLF001 - as the program
+        before = signal.signal(signal.SIGINT, process._interrupt)  # noqa: SLF001 - the handler that the program sets
         try:
             yield
         finally:
@@ -223,7 +223,7 @@ def undisturbed_calls(site: Site, arguments: tuple[str, ...]) -> list[tuple[str,
 
 
 def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[str]:
-    """Run a case, and return the violations that the oracle finds."""
+    """Run a case of the fault matrix, and return the violations that the oracle finds."""
     prepare(site, case.arguments)
     before = site.state()
     site.proxy.add(case.rule(calls))

@@ -78,7 +78,7 @@ class State:
     facts: Mapping[str, str]
 
     def of(self, cluster: str, node: str) -> NodeState:
-        """Return the state of a node."""
+        """Return the true state of a node."""
         return self.nodes[cluster, node]
 
 

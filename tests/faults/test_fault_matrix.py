@@ -1,4 +1,4 @@
-"""A sample of the fault matrix, and the completeness of its rows."""
+"""Tests of a sample of the fault matrix (commands x faults of AWS calls), and of its rows."""
 
 import itertools
 
@@ -12,12 +12,12 @@ from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 
 def test_every_command_has_a_row() -> None:
-    """The fault matrix covers each command by a row, so a new command needs a new row."""
+    """Each command that calls AWS has a row in the fault matrix: a new command needs a new row."""
     assert {name for name, _ in command_functions()} == {*cases.ROWS, *WITHOUT_AWS}
 
 
 def test_commands_that_change_something_get_every_kind() -> None:
-    """Commands that only wrap another command, or that refuse in this environment, are excepted."""
+    """Except: commands that only wrap another command, or that refuse in this environment."""
     recorded = {name for name, function in command_functions() if history_name(function)}
     refusing = {name for name, rows in cases.ROWS.items() if all(map(cases.expected_code, rows))}
     complete = {name for name, rows in cases.ROWS.items() if any(map(cases.gets_every_kind, rows))}

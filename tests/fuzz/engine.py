@@ -95,7 +95,7 @@ def judge(reader: Reader, data: bytes) -> Outcome:
 
 
 def mutate(source: random.Random, inputs: Sequence[bytes]) -> bytes:
-    """Return a mutation of one or two other inputs."""
+    """Return a new input: a mutation of one input, or of two."""
     data = bytearray(source.choice(inputs))
     for _ in range(source.choice((1, 1, 2, 4, 8))):
         at = source.randint(0, len(data))

@@ -217,7 +217,7 @@ def _haproxy_state_file(data: bytes, folder: Path) -> object:
 
 
 def _haproxy_cfg(data: bytes, folder: Path) -> None:
-    """Check an input as `haproxy reload` checks a new file.
+    """Check an input as `haproxy reload` checks a new configuration file.
 
     No HAProxy runs, so each reload fails after the check.
     """
@@ -288,7 +288,7 @@ def _web(data: bytes, _folder: Path) -> object:
 
 
 def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
-    """Call `talk` with a connection to a server that sends the data and closes the connection."""
+    """Call `talk` with a connection to a server that sends the input and then no more."""
     own, other = socket.socketpair()
 
     def serve() -> None:

@@ -11,7 +11,7 @@ REGION = "eu-central-1"
 
 
 def dimension(usd: str, begin: str = "0", currency: str = "USD") -> dict[str, Any]:
-    """Return a price dimension."""
+    """Return a price dimension: a price per unit, for a range of use."""
     return {
         "rateCode": "R",
         "description": "a price",
@@ -24,7 +24,7 @@ def dimension(usd: str, begin: str = "0", currency: str = "USD") -> dict[str, An
 
 
 def product(family: str, usd: str | list[dict[str, Any]], **attributes: str) -> dict[str, Any]:
-    """Return a product with its on-demand price, or price dimensions."""
+    """Return a product with its on-demand price, or with several price dimensions."""
     dimensions = [dimension(usd)] if isinstance(usd, str) else usd
     region = {"location": "EU (Frankfurt)", "locationType": "AWS Region", "regionCode": REGION}
     return {"family": family, "attributes": region | attributes, "dimensions": dimensions}

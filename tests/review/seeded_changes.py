@@ -43,7 +43,7 @@ PAIR: Final = changed(twins(), {"failover/health": "alarm"})
 
 
 def haproxy() -> Data:
-    """Return a cluster behind HAProxy instances."""
+    """Return a configuration of a cluster behind HAProxy instances."""
     data = changed(minimal(), {"clusters/main/balancer/kind": "haproxy"})
     instance = {"type": "c7i.xlarge", "image": "ami-0123456789abcdef0", "count": 3}
     return changed(data, {"clusters/main/balancer/haproxy/instance": instance})
@@ -73,9 +73,9 @@ class Seed:
 
     Attributes:
         base: the configuration that is changed, a key of `BASES`.
-        changes: the changes.
-        named: the findings that the verdict must name, with their places.
-        text: part of the page; this part names the change and its values.
+        changes: the changes, by path in the configuration.
+        named: the findings that the verdict must name, each with its cluster or resource.
+        text: part of the page that names the change and its values.
     """
 
     base: str

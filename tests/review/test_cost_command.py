@@ -90,8 +90,8 @@ class TestCommand:
         done = self.run(folder / "cdk.out")
         assert done.exit_code == exit_codes.DONE, done.output
         lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-        # Sum: 0.2415 x 730 + 0.027 x 730 + 0.5, with prices of eu-central-1. The disk is left out,
-        # since its price is unknown.
+        # Sum: instance 0.2415 x 730 h, load balancer 0.027 x 730 h, hosted zone 0.5, with prices of
+        # eu-central-1. The disk is left out, since its price is unknown.
         assert lines[0] == "passive, eu-central-1: at least 196.51 USD a month"
         assert "EC2 instance m7i.xlarge, Linux on demand 1 0.2415 a hour 176.30" in lines
         assert "EBS disk gp3, GB 100 unknown unknown" in lines
@@ -125,7 +125,8 @@ class TestCommand:
         assert done.exit_code == exit_codes.DONE, done.output
         assert "2 prices of AWS Price List, AmazonEC2, eu-central-1, 2026-09-25" in done.stderr
         report = self.report(folder / "cdk.out")
-        # Instance 0.25 x 730, disk 100 x 0.0952, load balancer 0.03 x 730, hosted zone 0.5
+        # Sum in USD: instance 0.25 x 730 h, disk 100 GB x 0.0952, load balancer 0.03 x 730 h,
+        # hosted zone 0.5.
         assert (report["month"], report["is_complete"]) == (214.42, True)
 
     @pytest.mark.parametrize("content", [b"", b"{", b"<html>", written(offer("AmazonEC2"))])
@@ -161,7 +162,8 @@ class TestCommand:
             report = self.report(folder / "cdk.out", "--online", "--price-list", f"{url}/")
         # The command requests only files of services and regions that the stacks use.
         assert server.paths == list(paths)
-        # Instance 0.3 x 730, disk 100 x 0.0952, load balancer 0.03 x 730, hosted zone 0.6
+        # Sum in USD: instance 0.3 x 730 h, disk 100 GB x 0.0952, load balancer 0.03 x 730 h, hosted
+        # zone 0.6.
         assert (report["month"], report["is_complete"]) == (251.02, True)
         assert {source["url"][-11:] for source in report["sources"]} == {"/index.json"}
 

@@ -109,7 +109,7 @@ def test_differences_are_marked(assembly_of: AssemblyOf) -> None:
     assert marks == {("node2", "new"), ("Network Load Balancer", "changed")}
     assert [edge.mark for edge in drawn.edges if edge.style == "data"] == ["removed"]
     for text in (dot(drawn), mermaid(drawn), description(drawn)):
-        # Marks are also written as words, for readers who do not see colours.
+        # The marks of differences are also written as words, for readers who do not see colours.
         assert "node2 (new)" in text.replace("node2 in area", "node2") or "(new)" in text
         assert "(changed)" in text
 

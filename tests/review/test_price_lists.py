@@ -351,7 +351,7 @@ class TestDownload:
             download_offer("http://127.0.0.1:1/index.json")
 
     def test_a_file_that_takes_too_long(self) -> None:
-        now = iter((0.0, 1.0, offer_download._FILE_S + 1))  # noqa: SLF001 - its limit
+        now = iter((0.0, 1.0, offer_download._FILE_S + 1))  # noqa: SLF001 - the time limit of a download
         limited = offer_download._Limited(InParts(self.CONTENT), lambda: next(now))  # noqa: SLF001 - the stream to test
         with pytest.raises(TimeoutError, match="did not arrive within 1800 s"):
             read_offer(limited)

@@ -121,7 +121,7 @@ class TestReaders:
 
 
 class TestCommand:
-    """Two folders of cdk synth; the JSON report needs no CDK CLI."""
+    """Reviews of two folders of `cdk synth`; for the JSON report, no CDK CLI is needed."""
 
     @pytest.fixture
     def folders(self, tmp_path: Path) -> tuple[str, str]:

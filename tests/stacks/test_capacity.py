@@ -32,7 +32,7 @@ def template_of(folder: Path, data: Data, *, node2: dict[str, Any] | None = None
 
 
 def places(template: Template) -> dict[str, tuple[str, str, int]]:
-    """Return zone, type and count of each reservation by logical id."""
+    """Return zone, instance type and count of each Capacity Reservation, by logical id."""
     return {
         id_: (
             resource["Properties"]["AvailabilityZone"],
@@ -56,7 +56,8 @@ def test_a_deployed_environment_gets_new_resources_only(tmp_path: Path) -> None:
             assert {**resource, "DependsOn": None} == {**before, "DependsOn": None}
     assert {change.effect for change in changes(without, running)} == {Effect.NOTHING}
 
-    # The count changes in place; the pinned type of a node decides, as during a rollout.
+    # The count of a reservation changes in place. The pinned instance type of a node decides in
+    # which reservation the node counts, as during a rollout.
     three = changed(reserving, {f"{CAPACITY}/reserve": 3})
     after = places(template_of(tmp_path / "three", three, node2={"type": "m7i.large"}))
     kept = new.keys() & after.keys()

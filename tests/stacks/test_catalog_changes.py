@@ -1,4 +1,4 @@
-"""Changes of the catalog keep the database, and changes of the cluster do not affect it."""
+"""Changes of `catalog` keep the database, and changes of the cluster do not affect the database."""
 
 import copy
 import json

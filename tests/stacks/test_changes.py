@@ -364,7 +364,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
 def test_what_runs_on_a_node_is_changed_by_its_parameter(
     synth: Synth, created: Data, key: str, value: Any
 ) -> None:
-    """These changes change the node's parameter, and restart or replace no instance."""
+    """A change of the key changes the node's parameter, and restarts or replaces no instance."""
     if key == "metadata":
         value["login"] = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:login-AbCdEf"
     after = copy.deepcopy(created)

@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Assembly, Assembly]:
 
 
 def body(assembly: Assembly) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
-    """Return the body, with each reference as a text, and the references to other stacks."""
+    """Return the dashboard's body, with a text in place of each reference, and the references."""
     (dashboard,) = assembly.resources("test-dashboard", "AWS::CloudWatch::Dashboard").values()
     assert dashboard["DashboardName"] == "test-dashboard"
     text, references = "", []

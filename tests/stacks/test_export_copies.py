@@ -1,4 +1,4 @@
-"""Copies in the other region: one deploy creates them, and nothing is replaced."""
+"""Copies of exports in the other region: one deploy creates the copies, and replaces nothing."""
 
 import json
 from pathlib import Path

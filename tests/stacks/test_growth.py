@@ -78,7 +78,7 @@ def test_each_cluster_adds_the_same_number_of_calls_and_acknowledgements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls(monkeypatch)
-    calls.of(environment_of(4), tmp_path)  # fills the caches
+    calls.of(environment_of(4), tmp_path)  # fills caches, which saves later calls
     (two, two_acks), (three, three_acks), (six, six_acks) = (
         calls.of(environment_of(count), tmp_path) for count in (2, 3, 6)
     )

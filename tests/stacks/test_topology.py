@@ -25,7 +25,8 @@ from tests.support.configurations import Data
 _SYNTH = settings(
     max_examples=24,
     derandomize=True,
-    # No shrinking: it takes hundreds of syntheses, and the message explains the failure.
+    # Leave out Hypothesis's phase "shrink": shrinking takes hundreds of syntheses, and the message
+    # explains the failure.
     phases=(Phase.explicit, Phase.generate),
 )
 _LOAD = settings(_SYNTH, max_examples=60)
@@ -71,7 +72,7 @@ def test_no_order_of_keys_matters_and_ranges_cover_single_rules(data: Data, seed
 
 
 def _assert_ranges_cover_single_rules(environment: Environment) -> None:
-    """Assert that a range reaches exactly from the lowest to the highest port of single rules."""
+    """Assert that a peer's port range goes from the lowest to the highest of its single ports."""
     for name in environment.clusters:
         for side in firewall(environment, name):
             assert side.weight <= 60

@@ -125,5 +125,5 @@ def names(draw: Draw, number: int) -> Data:
 
 
 def address(block: str, number: int) -> str:
-    """Draw the location of an existing node."""
+    """Return the address of an existing node: address 100 + `number` of a CIDR block."""
     return str(IPv4Network(block)[100 + number])

@@ -384,7 +384,7 @@ def _can_fail(methods: Mapping[str, str], pair: Data) -> bool:
 
 
 def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:
-    """Return the check that `auto` means: see docs/explanation/failover.md."""
+    """Return the kind of health check that `health: auto` means (docs/explanation/failover.md)."""
     single = any(
         of["balancer"]["kind"] != "haproxy"
         and (data["denodo"]["version"] == "7.0" or len(of["nodes"]) == 1)

@@ -22,7 +22,7 @@ def _direct(data: Data) -> list[Data]:
 
 
 def _find(cluster: Data) -> None:
-    """Tell HAProxy the addresses of existing instances, if the cluster is behind HAProxy."""
+    """Configure the addresses of existing instances, if the cluster is behind HAProxy."""
     if cluster["balancer"]["kind"] == "haproxy":
         hosts = {
             name: "old.example.com"

@@ -117,7 +117,7 @@ class SharedAssemblies:
     """
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
-        """Use the folder of the run, which contains the folders of all workers."""
+        """Share assemblies in the folder of the test run, which has the folders of all workers."""
         own = factory.getbasetemp()
         run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
         self._folder = run / "assemblies"

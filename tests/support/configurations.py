@@ -31,13 +31,13 @@ UUID: Final = "1234abcd-12ab-34cd-56ef-1234567890ab"
 POLICY: Final = f"arn:aws:iam::{ACCOUNT}:policy/denodo"
 
 GONE: Final = object()
-"""Value in `changes` that removes the key."""
+"""Value in the `changes` of `changed` that removes a key."""
 
 
 def cluster(
     region: str = "eu-west-1", *, auxiliary: bool = False, block: str = "10.0.0.0/16"
 ) -> Data:
-    """Return a cluster of two nodes in two zones of a created VPC, with an internal NLB."""
+    """Return settings of a cluster: two nodes in two zones of a created VPC, an internal NLB."""
     nodes: Data = {"node1": {"zone": f"{region}a"}, "node2": {"zone": f"{region}b"}}
     if auxiliary:
         nodes["node1"]["auxiliary_port"], nodes["node2"]["auxiliary_port"] = 19997, 29997
@@ -62,7 +62,7 @@ def minimal(version: str = "8.0") -> Data:
 
 
 def twins(version: str = "8.0") -> Data:
-    """Return two clusters in two regions with failover."""
+    """Return a configuration of two clusters in two regions with failover."""
     own = version == "7.0"
     return {
         "name": "test",
@@ -87,7 +87,7 @@ def subnet(number: int) -> str:
 
 
 def given_network(region: str = "eu-west-1") -> Data:
-    """Return an existing VPC with its subnets in two zones."""
+    """Return settings of a network: an existing VPC with its subnets in two zones."""
     return {
         "vpc": VPC,
         "zones": {
@@ -98,7 +98,7 @@ def given_network(region: str = "eu-west-1") -> Data:
 
 
 def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
-    """Return the ARN of a resource in each cluster's account and region."""
+    """Return by cluster the ARN of a resource in the cluster's account and region."""
     return {
         name: f"arn:aws:{service}:{of['region']}:{of['account']}:{resource}"
         for name, of in clusters.items()
@@ -119,7 +119,7 @@ def maps_by_cluster(data: Data) -> list[dict[str, str]]:
 
 
 def networks(count: int) -> list[str]:
-    """Return CIDR blocks of clients."""
+    """Return this number of CIDR blocks of clients."""
     return [f"10.{number}.0.0/16" for number in range(count)]
 
 

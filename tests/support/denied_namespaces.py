@@ -1,4 +1,7 @@
-"""Python for tests of systems that deny namespaces, as containers do, by a limit of the kernel."""
+"""A Python interpreter that cannot create namespaces, for tests of systems such as containers.
+
+A limit of the kernel, `max_user_namespaces`, is 0 for the interpreter.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,10 @@ exec unshare --user --map-root-user /bin/sh -c \
 
 
 def without_namespaces(python: Path, folder: Path) -> Path:
-    """Return a Python whose process and children cannot create a namespace (user_namespaces(7))."""
+    """Write a program that starts Python without the right to create namespaces; return its path.
+
+    The limit also holds for the interpreter's child processes (user_namespaces(7)).
+    """
     program = folder / "python-without-namespaces"
     program.write_text(_PROGRAM.format(python=python))
     program.chmod(0o755)

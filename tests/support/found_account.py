@@ -28,7 +28,7 @@ class MotoAccount:
         return MotoAccount(self.cloud, region)
 
     def client(self, service: str) -> Any:
-        """Return a client of the tests."""
+        """Return a boto3 client for the account, used by the tests themselves."""
         return self.cloud.client(service, self.region)
 
     def give(self, _: Mapping[str, str]) -> None:

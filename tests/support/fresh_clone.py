@@ -136,7 +136,7 @@ class Shell:
         self._process.stdout.close()
 
     def run(self, command: str) -> tuple[int, str]:
-        """Run a command, and return its exit status and its output, with that on stderr."""
+        """Run a command, and return its exit status and its output on stdout and stderr."""
         end = f"end-{uuid.uuid4().hex}"
         assert self._process.stdin is not None
         assert self._process.stdout is not None

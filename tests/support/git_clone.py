@@ -60,7 +60,7 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        """Return the output of git."""
+        """Run git in the repository, and return its output."""
         identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
         done = subprocess.run(
             ["git", *identity, *arguments],
@@ -74,7 +74,7 @@ class Repository:
         return done.stdout
 
     def commit(self) -> None:
-        """Commit everything."""
+        """Commit all files of the working tree."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=A revision")
 
@@ -94,7 +94,7 @@ class Repository:
 
     @property
     def command(self) -> list[str]:
-        """The command under test."""
+        """The command under test, `tools.diff`."""
         return [sys.executable, "-m", "tools.diff"]
 
     @property
@@ -103,7 +103,7 @@ class Repository:
         return os.environ | {"TMPDIR": str(self.root / "temporary")}
 
     def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command under test."""
+        """Run the command under test, `tools.diff`."""
         return subprocess.run(
             [*self.command, *arguments],
             cwd=self.root,

@@ -91,7 +91,7 @@ class Recipe:
 
 
 def make_site(cloud: Cloud, recipe: Recipe | None = None) -> HandMadeSite:
-    """Make the site in an account of the local AWS."""
+    """Make the site of a recipe in an account of the local AWS."""
     recipe = recipe or Recipe()
     clusters = {
         region: _make_cluster(cloud.of(region=region), recipe, number)
@@ -219,7 +219,7 @@ def _make_cluster(cloud: Cloud, recipe: Recipe, number: int) -> HandMadeCluster:
 
 
 def _security_group(cloud: Cloud, vpc: str, name: str, ports: list[int]) -> str:
-    """Make a security group that admits the private networks to the ports."""
+    """Make a security group that admits the private networks to these ports."""
     ec2 = cloud.client("ec2")
     group = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
     ec2.authorize_security_group_ingress(

@@ -25,6 +25,6 @@ def start() -> None:
 
 
 def java(name: str) -> Any:
-    """Return a Java class."""
+    """Return the Java class of this name."""
     start()
     return jpype.JClass(name)

@@ -53,7 +53,7 @@ class YamlLanguageServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the process."""
+        """End the server's process."""
         self._process.kill()
         self._process.wait(timeout=_ANSWER_S)
         self._reader.join(timeout=_ANSWER_S)
@@ -92,7 +92,7 @@ class YamlLanguageServer:
         self._process.stdin.flush()
 
     def _wait(self, wanted: Any) -> dict[str, Any]:
-        """Return the first message that `wanted` accepts; answer the server with empty results."""
+        """Return the first message that `wanted` accepts; give all requests empty answers."""
         while True:
             message = self._messages.get(timeout=_ANSWER_S)
             if wanted(message):

@@ -54,7 +54,7 @@ def edited(*edits: tuple[str, str]) -> str:
 
 
 def assert_said(content: str | bytes, *beginnings: str) -> None:
-    """Assert that a file has exactly these errors; each expected text is an error's beginning."""
+    """Assert that a file has exactly these errors, each of which begins with its expected text."""
     result = said(content)
     assert len(result) == len(beginnings), result
     for line, beginning in zip(result, beginnings, strict=True):

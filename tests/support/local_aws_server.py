@@ -27,7 +27,7 @@ _accounts = itertools.count(100000000001)
 
 
 def quiet(_text: str) -> None:
-    """Discard the message."""
+    """Discard a progress message of the server's start."""
 
 
 def new_account() -> str:
@@ -41,13 +41,13 @@ def _folder() -> Path:
 
 
 def paths() -> Paths:
-    """Return the paths of this test run's server."""
+    """Return the paths of the local AWS of this test run."""
     return Paths(folder=_folder() / "local")
 
 
 @cache
 def endpoint() -> str:
-    """Return the server's endpoint; the first call starts the server."""
+    """Return the endpoint of the local AWS; the first call starts the local AWS."""
     set_up()
     result = server_process.start(paths(), quiet, parent=os.getpid())
     control.call(result.endpoint, "pace", {"pace": PACE}, method="PUT")
@@ -56,7 +56,7 @@ def endpoint() -> str:
 
 @cache
 def set_up() -> None:
-    """Create the server's virtual environment unless it exists."""
+    """Create the Python environment of the local AWS, unless it exists."""
     subprocess.run([str(ROOT / "tools/local_aws/setup")], timeout=_SETUP_S, check=True)
 
 
@@ -73,7 +73,7 @@ def paced(pace: float) -> Iterator[None]:
 
 
 def finish() -> None:
-    """Stop the server and remove its state."""
+    """Stop the local AWS of this test run, and remove its folder."""
     if endpoint.cache_info().currsize:
         server_process.stop(paths())
         endpoint.cache_clear()

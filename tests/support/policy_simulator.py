@@ -49,14 +49,16 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
     """Return whether a condition holds; the case of keys does not matter."""
     given = {name.lower(): value for name, value in context.items()}.get(key.lower())
     if operator == "Null":
-        # `true` requires that the key is missing, `false` that it exists and is not empty.
+        # `Null` with `true` requires that the key is missing, with `false` that the key exists and
+        # is not empty.
         return values == ["false" if given else "true"]
     quantifier, _, name = operator.rpartition(":")
     matches = _OPERATORS[name]
     requested = (given,) if isinstance(given, str) else given or ()
     admitted = [any(matches(value, one) for value in values) for one in requested]
     if quantifier == "ForAllValues":
-        # `all` of no values is true: the condition also holds for a request without the key.
+        # `all` of no values is true: a condition with `ForAllValues` also holds for a request
+        # without the key.
         return all(admitted)
     if quantifier not in ("", "ForAnyValue"):
         raise NotImplementedError(operator)

@@ -13,7 +13,7 @@ _CHOICES = ("config", "environment", "live")
 
 
 def faults(command: str) -> list[str]:
-    """Return why a command of denodo-ha cannot be pasted into a shell as it is."""
+    """Return the reasons why a command of denodo-ha cannot be run as printed; empty if it can."""
     words = shlex.split(command)[1:]
     commands = _commands()
     name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in commands), "")
@@ -42,7 +42,7 @@ def _has_folders(values: dict[str, Any]) -> bool:
 
 
 def assert_complete(output: str) -> None:
-    """Assert that each command that an output prints can be pasted as it is."""
+    """Assert that each command in an output can be run as printed."""
     # Comments are removed: a comment in a printed file names the command that has written the file.
     text = re.sub(r"^\s*#.*$", "", output, flags=re.MULTILINE)
     printed = dict.fromkeys(" ".join(command.split()) for command in PRINTED.findall(text))

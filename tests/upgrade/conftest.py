@@ -44,5 +44,5 @@ def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder."""
+    """Stop the local AWS of the test run, and remove its folder."""
     local_aws_server.finish()

@@ -33,7 +33,7 @@ EXAMPLES = (
     "standalone-failover",
     "web-cookies",
 )
-"""Examples in the first archive, which also keeps examples that the project later removes."""
+"""Examples in the first archive. The archive still has an example if the project removes it."""
 
 _TIMEOUT_S = 300
 

@@ -90,7 +90,7 @@ def _status(run: Run) -> dict[str, Any]:
 
 
 def _without_sentences(value: Any) -> Any:
-    """Return a status without its messages, whose wording differs between revisions."""
+    """Return the output of `status` without messages, whose wording differs between revisions."""
     if isinstance(value, list):
         return [_without_sentences(item) for item in value]
     if not isinstance(value, dict):

@@ -46,8 +46,8 @@ record = Record(System(folder=Path(sys.argv[1]), machine=Path(sys.argv[2])))
 print(json.dumps([record.show(), record.applied.hash, record.metadata_confirmed,
                   record.logins, record.exported["reason"], record.was_signalled]))
 """
-"""Scripts that import modules of an archived revision, by the modules' names in the first
-archive."""
+"""Two scripts, of which one writes records and the other one reads records. They import modules of
+an archived revision, by the modules' names in the first archive."""
 
 
 def _desired_states(templates: dict[str, Template]) -> Iterator[str]:
@@ -77,7 +77,7 @@ def test_both_programs_read_the_states_of_both_revisions(
     new = [text for name in EXAMPLES for text in _desired_states(new_templates(revision, name))]
     assert len(old) == len(new) > 20
     read = _run(revision, _READ_STATES, stdin=json.dumps([*old, *new])).split()
-    # The hash decides whether an apply restarts the servers.
+    # The hash of the desired state decides whether an apply restarts the servers.
     assert read == [parse(text).hash for text in [*old, *new]]
 
 

@@ -25,7 +25,7 @@ _PART_S = 2.0
 
 
 def patience(*codes: str) -> float:
-    """Return the timeout of connections to a server for which these findings are expected.
+    """Return the timeout for connections to a server whose verification has these findings.
 
     A test waits for the whole timeout only if the server sends no answer or an incomplete answer.
     """
@@ -46,7 +46,7 @@ class Names:
     canonical: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, name: str) -> DnsAnswer:
-        """Return the answer for a name."""
+        """Return the resolver's answer for a name."""
         if name.replace(".", "").isdigit():
             return DnsAnswer(name, (name,))
         if name not in self.known:

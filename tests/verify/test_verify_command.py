@@ -121,7 +121,7 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
 
 @pytest.fixture
 def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolve the failover name to this machine; return every other name, an address, unchanged."""
+    """Resolve the failover name to this machine, and every other name, an address, to itself."""
 
     def resolver(name: str) -> DnsAnswer:
         return DnsAnswer(name, (HOST if name == "denodo.example.com" else name,))

@@ -83,7 +83,7 @@ def test_the_other_scheme_is_tried_only_after_a_connection(
     monkeypatch.setattr(manager_probe, "send_request", refuse)
     (step,) = _verified(tmp_path, 1)[0].steps
     assert step.finding == "manager-unseen"
-    # Two managers are probed, each with every scheme.
+    # License Manager and Solution Manager are probed, each with HTTP and HTTPS.
     assert len(tried) == 2 * schemes
 
 

@@ -1,4 +1,4 @@
-"""Conclusions from how connections spread over the nodes."""
+"""Conclusions of `verify --connections` from how connections spread over the nodes."""
 
 from collections import Counter
 from itertools import product
@@ -61,7 +61,10 @@ def test_failed() -> None:
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
-    """The exact chances are computed by counting all distributions of six connections."""
+    """The computed chances are at least the exact ones.
+
+    The exact chances are counted over all ways in which six connections can spread over the nodes.
+    """
     ways = [Counter(map(str, node)) for node in product(range(nodes), repeat=6)]
     missing = sum(len(one) < nodes for one in ways) / len(ways)
     assert missing <= chance_of_missing(nodes, 6) + 1e-12

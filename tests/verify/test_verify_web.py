@@ -134,7 +134,7 @@ def test_status(status: int, path: str, state: StepState, tmp_path: Path) -> Non
         ("http://[half", True),
     ],
 )
-def test_redirect(location: str, told: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
+def test_redirect(location: str, told: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a value of a case
     with web(Web(status=302, headers={"Location": location})) as server:
         found = asked(tmp_path, server.port)
     assert bool(found.codes(StepState.NOTE)) is told

@@ -1,4 +1,4 @@
-"""Policy of catalog operators: it allows the calls of `denodo-ha catalog` on this cluster only."""
+"""IAM policy of catalog operators: it allows the calls of `denodo-ha catalog` on one cluster."""
 
 import json
 from typing import Any

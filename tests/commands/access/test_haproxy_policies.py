@@ -1,4 +1,4 @@
-"""Policies of clusters behind HAProxy: they allow the commands' calls on this cluster only."""
+"""IAM policies of a cluster behind HAProxy: they allow the commands' calls on this cluster only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,8 +24,8 @@ IAM = {"elbv2": "elasticloadbalancing"}
 OF_OTHERS = {
     *("elasticloadbalancing:DescribeLoadBalancers", "ec2:CreateSnapshot", "ec2:DescribeSnapshots"),
 }
-"""Calls that `denodo-ha status` and `rollout --snapshot` make, and the commands tested in this
-module do not."""
+"""Actions that the policies allow for `denodo-ha status` and `rollout --snapshot`; the commands
+tested in this module do not need them."""
 UNASKED = "sts:GetCallerIdentity"
 """A call that needs no permission (AWS, GetCallerIdentity)."""
 
@@ -152,7 +152,8 @@ def test_allows_what_the_commands_call_and_no_more(
     for command in commands:
         done = denodo_ha(*command.split(), "--cluster", "active", "-c", str(EXAMPLE))
         assert done.exit_code == exit_codes.DONE, done.output
-    # The Solution Manager may not hold nodes, and its drains warn of that.
+    # The Solution Manager has no permission to hold a node's watchdog, so its drains print a
+    # warning.
     holds = agents.stack.outputs[names.NODE_DOCUMENT] if output == MANAGER else ""
     made = [
         call

@@ -1,4 +1,4 @@
-"""Policy of node operators: it allows the commands' calls on this cluster only."""
+"""IAM policy of node operators: it allows the commands' calls on one cluster only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -76,7 +76,7 @@ def _context(key: str, tags: Mapping[str, str], **more: str) -> dict[str, str]:
 def test_snapshots_of_the_clusters_volumes_alone(
     statements: dict[str, dict[str, Any]], tags: dict[str, str]
 ) -> None:
-    """IAM compares the tags of the volume, and for the new snapshot the tags in the request."""
+    """The policy requires the cluster's tags on the volume, and in the request for its snapshot."""
     created = {"ec2:CreateAction": "CreateSnapshot"}
     for action, resource, context in (
         ("ec2:CreateSnapshot", VOLUME, _context("aws:ResourceTag", tags)),

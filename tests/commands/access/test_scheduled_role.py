@@ -15,7 +15,7 @@ ACTION_PREFIX = {"elbv2": "elasticloadbalancing"}
 
 
 def documents() -> list[dict[str, Any]]:
-    """Return the policies of the page: the trust policy of the role, and its permissions."""
+    """Return the policies on the page `ci.md`: trust policy and permissions of the role."""
     blocks = re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return [json.loads(block) for block in blocks]
 

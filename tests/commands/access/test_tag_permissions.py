@@ -28,7 +28,7 @@ def policies(templates: Mapping[str, Template]) -> Iterator[tuple[str, list[dict
 
 
 def contexts(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield ARN and condition keys of a created and of each adopted instance of each cluster."""
+    """Yield ARN and condition keys: of a created and of each adopted instance of each cluster."""
     environment = load(file).environment
     for name, cluster in environment.clusters.items():
         arn = f"arn:aws:ec2:{cluster.region}:{cluster.account}:instance/"
@@ -72,7 +72,7 @@ def test_no_policy_writes_another_tag_or_all(
 def test_every_quantified_condition_requires_its_key(
     file: Path, templates_of: Callable[[Path], Mapping[str, Template]]
 ) -> None:
-    """`ForAllValues` is also true if the key is missing; a `Null` condition must exclude that."""
+    """`ForAllValues` is also true for a missing key, so a `Null` condition must demand the key."""
     for name, statements in policies(templates_of(file)):
         for one in statements:
             conditions = one.get("Condition", {})

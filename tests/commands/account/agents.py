@@ -46,7 +46,8 @@ class Node:
         holds: the actions `hold` and `release` that were run.
         hold_outcome: exit code of these two actions; only 0 has an effect.
         has_old_login: True if the login to the metadata database has changed since the last apply.
-        check_outcome: exit code of the command `check` if it fails; 0 if it compares.
+        check_outcome: exit code of the command `check` if it fails; with 0, `check` compares the
+            node's states.
     """
 
     applied: dict[str, Any] | None = None
@@ -85,7 +86,7 @@ class Node:
 
 @dataclass
 class Command:
-    """A command: the time of its end, and its result."""
+    """A command that Systems Manager has sent to a node: the time of its end, and its result."""
 
     ends: float
     code: int
@@ -100,7 +101,7 @@ class Agents:
         most_out: largest number of nodes that were out of service at the same time.
         slow: True if no command ends.
         license: exit code of the command `license-manager`.
-        licensed_by: the nodes that were to ask the License Manager.
+        licensed_by: the nodes on which the command `license-manager` was run.
     """
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
@@ -152,7 +153,7 @@ class Agents:
         return names.node_parameter(self.cloud.environment.name, self.cluster, node)
 
     def _watch(self, _: Call) -> None:
-        """Check that at most one node is out of service, and that no other node is changed."""
+        """Check that at most one node is out of service, and that no node in service is changed."""
         now = self.cloud.clock.monotonic()
         busy = {node for node, ends in self._busy.items() if now < ends}
         assert busy <= self.out(), f"{busy} are changed while they serve"

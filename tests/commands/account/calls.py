@@ -50,11 +50,11 @@ class Calls:
 
     @property
     def changes(self) -> list[Call]:
-        """Return the calls that change resources."""
+        """Return the recorded calls that change resources."""
         return [call for call in self.made if call.changes]
 
     def of(self, operation: str) -> list[Call]:
-        """Return the calls of an operation."""
+        """Return the recorded calls of an operation."""
         return [call for call in self.made if call.operation == operation]
 
     def forget(self) -> None:
@@ -89,7 +89,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def throttle(self, operation: str = "", *, on: int | None = None) -> None:
-        """Throttle calls."""
+        """Make calls of an operation fail because AWS throttles them; "" is any operation."""
         self.answer("Throttling", "Rate exceeded", operation, on=on)
 
     def expire(self, operation: str = "", *, on: int | None = None) -> None:
@@ -98,7 +98,7 @@ class Faults:
         self.answer("ExpiredToken", message, operation, on=on, status=403)
 
     def deny(self, operation: str = "", *, on: int | None = None) -> None:
-        """Deny calls."""
+        """Make calls of an operation fail because AWS denies them; "" is any operation."""
         message = "User: arn:aws:sts::111122223333:assumed-role/ops/me is not authorized"
         self.answer("AccessDenied", message, operation, on=on, status=403)
 
@@ -154,7 +154,7 @@ class Faults:
         self.add(Fault(_matches(operation, changing=changing), happen, on, after))
 
     def add(self, fault: Fault) -> None:
-        """Add a fault."""
+        """Add a fault of later calls."""
         self._all.append(fault)
 
     def heal(self) -> None:
@@ -162,7 +162,7 @@ class Faults:
         self._all.clear()
 
     def meet(self, call: Call, *, after: bool) -> Answer | None:
-        """Apply the faults that match a call; return the first response that a fault gives."""
+        """Apply the faults that match a call; return the first response of a fault, or None."""
         with self._lock:
             due = []
             for fault in self._all:
@@ -177,7 +177,10 @@ class Faults:
 
 
 def _matches(operation: str, *, region: str = "", changing: bool = False) -> Callable[[Call], bool]:
-    """Return a function that tells whether a call matches the operation and the region."""
+    """Return a function that tells whether a call matches operation, region and kind.
+
+    "" matches every operation or region; with `changing`, only calls that change a resource match.
+    """
     return lambda call: (
         operation in {"", call.operation}
         and region in {"", call.region}
@@ -186,7 +189,7 @@ def _matches(operation: str, *, region: str = "", changing: bool = False) -> Cal
 
 
 def answer(parsed: Mapping[str, Any], status: int = 200) -> Answer:
-    """Return a response of AWS."""
+    """Return a response of AWS with this parsed content."""
     metadata = {"HTTPStatusCode": status, "RetryAttempts": 0}
     return AWSResponse("", status, {}, None), {"ResponseMetadata": metadata, **parsed}
 

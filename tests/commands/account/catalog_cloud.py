@@ -46,12 +46,12 @@ class Catalog:
 
     @property
     def arguments(self) -> list[str]:
-        """Return the options of every command."""
+        """Return the options with which every command finds the configuration."""
         return ["-c", str(self.config)]
 
     @property
     def reach(self) -> list[str]:
-        """Return the options of commands that connect to the server."""
+        """Return the options of commands that connect to the database server."""
         return [*self.arguments, "--through", f"127.0.0.1:{self.server.port}"]
 
     @property
@@ -60,14 +60,14 @@ class Catalog:
         return self.cloud.client("secretsmanager", REGION)
 
     def value(self, component: str) -> dict[str, Any]:
-        """Return the value of a component's secret."""
+        """Return the value of the secret of a component: `scheduler` or `data-catalog`."""
         name = f"denodo/test/main/catalog/{component}"
         text = self.secrets.get_secret_value(SecretId=name)["SecretString"]
         value: dict[str, Any] = json.loads(text)
         return value
 
     def versions(self) -> dict[str, str]:
-        """Return the current version of each component's secret."""
+        """Return the current version of the secret of Scheduler and Data Catalog, by component."""
         versions = {}
         for component in ("scheduler", "data-catalog"):
             name = f"denodo/test/main/catalog/{component}"
@@ -75,7 +75,7 @@ class Catalog:
         return versions
 
     def connect(self, component: str, dbname: str = "") -> Any:
-        """Connect with a component's login."""
+        """Connect to the server with the login of a component: `scheduler` or `data-catalog`."""
         value = self.value(component)
         return self.server.connect(value["username"], value["password"], dbname or value["dbname"])
 

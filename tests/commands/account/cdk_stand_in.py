@@ -48,7 +48,7 @@ class FakeCdk:
         (out / "manifest.json").write_text(json.dumps({"artifacts": {stack.name: artifact}}))
 
     def template(self, config: Path) -> Template:
-        """Return the template for a configuration and its pins."""
+        """Return the template of the cluster for a configuration and its pins."""
         cluster, environment = self.agents.cluster, self.cloud.environment
         return pinned_template.with_pins(
             self.cloud.stack(cluster).template,

@@ -114,7 +114,7 @@ class Cloud:
         return deployed.outputs[name]
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client of the tests."""
+        """Return a client of the tests, whose calls are not recorded and have no faults."""
         if (service, region) not in self._clients:
             # Create the session only here, after `install`: a session has the hooks of the time
             # when it was created.
@@ -158,17 +158,17 @@ class Cloud:
         return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in tags})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
-        """Set the result of a node's health checks, in all target groups or in some."""
+        """Set the state of a node as a target, in all target groups or in the given ones."""
         for key, arn in self.groups(cluster).items():
             if not groups or key in groups:
                 self.targets.states[arn, self.nodes(cluster)[node]] = state
 
     def take_out(self, cluster: str, node: str, *groups: str) -> None:
-        """Deregister a node directly, not by a command, from all target groups or from some."""
+        """Deregister a node directly, not by a command, from all or the given target groups."""
         self._each(cluster, node, groups, "deregister_targets")
 
     def put_in(self, cluster: str, node: str, *groups: str) -> None:
-        """Register a node directly, not by a command, in all target groups or in some."""
+        """Register a node directly, not by a command, in all or the given target groups."""
         self._each(cluster, node, groups, "register_targets")
 
     def _each(self, cluster: str, node: str, groups: Iterable[str], act: str) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from moto.route53.models import route53_backends
 
 MOTO = "123456789012"
-"""Account id of moto. The account ids in the stacks appear in ids of stacks only."""
+"""Account id in which moto simulates resources. The account ids of the configuration appear only in
+the ids of stacks."""
 
 _NOT_OF_THE_API = {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
 

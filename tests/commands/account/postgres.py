@@ -46,13 +46,13 @@ class Managed:
         return self.plain.log
 
     def run(self, statement: str, dbname: str = "postgres") -> list[tuple[Any, ...]]:
-        """Run a statement as superuser."""
+        """Run an SQL statement as superuser."""
         with self._superuser(dbname) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def connect(self, user: str, password: str, dbname: str) -> "psycopg.Connection[Any]":
-        """Connect as a user, with TLS."""
+        """Connect to the server as a user, with TLS."""
         return psycopg.connect(
             host=HOST,
             hostaddr="127.0.0.1",
@@ -89,7 +89,7 @@ class Managed:
         self.plain.tool("psql", "--quiet", "--dbname=postgres", given=dumped)
 
     def state(self) -> object:
-        """Return everything that a run could change, passwords included."""
+        """Return everything in the database that a command could change, passwords included."""
         return (
             self.run("SELECT rolname, rolcanlogin, rolpassword FROM pg_authid ORDER BY 1"),
             self.run("SELECT roleid, member, set_option FROM pg_auth_members ORDER BY 1, 2, 3"),

@@ -19,7 +19,7 @@ from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 
 SWITCH_S = 75.0
-"""Seconds from a datapoint until the status of the health check changes."""
+"""Seconds from a datapoint of the switch until the switch's health check changes its status."""
 _CHECK = "AWS::Route53::HealthCheck"
 _OPERATIONS = (
     *("GetHealthCheck", "GetHealthCheckStatus", "GetHealthCheckLastFailureReason"),
@@ -97,7 +97,7 @@ class Route53:
         return str(alarm["Properties"]["Namespace"])
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
-        """Return the cluster of a health check, or `failover`, and the settings of the check."""
+        """Return the cluster, or `failover`, whose stack has a health check, and its settings."""
         for stack in self.cloud.stacks.all:
             for id_, resource in stack.template["Resources"].items():
                 if resource["Type"] == _CHECK and stack.physical_ids[id_] == check_id:
@@ -148,7 +148,7 @@ class Route53:
         return self.cloud.stack(cluster).outputs["BalancerDnsName"].lower()
 
     def lookup(self, name: str) -> Resolved | None:
-        """Return the answer of this machine's resolver."""
+        """Return the answer of this machine's resolver for a name; None without an answer."""
         if not self.resolves:
             return None
         failover = self.cloud.environment.failover

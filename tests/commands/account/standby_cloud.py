@@ -154,12 +154,12 @@ class StandbyCloud:
         self.s3().put_object(Bucket=bucket, Key=key, Body=json.dumps(entry).encode())
 
     def put_practice(self, age: timedelta, *, late: bool = False) -> None:
-        """Put the entry of a practice."""
+        """Put a practice into the history; with `late`, its step "DNS" took too long."""
         legs = [{"steps": [{"step": "DNS", "late": late}]}]
         self.put_entry("failover practice", age, practice={"directions": legs})
 
     def forget_history(self) -> None:
-        """Delete all entries in the standby's region."""
+        """Delete all history entries in the standby's region."""
         bucket = node_metadata.export_bucket_name(self.environment, STANDBY)
         for each in (
             self.s3().list_objects_v2(Bucket=bucket, Prefix=".history/").get("Contents", [])

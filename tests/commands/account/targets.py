@@ -103,7 +103,7 @@ class Targets:
                     registration.leaving = self._clock.monotonic() + self.lag
 
     def registered(self, arn: str) -> set[str]:
-        """Return the ids of the targets that are registered and not draining."""
+        """Return the ids of a target group's targets that are registered and not draining."""
         targets = self._groups[arn].targets.items()
         return {id_ for (id_, _), registration in targets if registration.leaving is None}
 

@@ -86,7 +86,7 @@ class Making:
         return self._client(service, self._stack.region)
 
     def _adopt(self) -> None:
-        """Create the adopted instances, with the ids in the template."""
+        """Create the instances of adopted nodes, with their ids in the template."""
         for name, output in self._stack.template.get("Outputs", {}).items():
             if name.startswith("NodeId") and isinstance(output["Value"], str):
                 self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
@@ -121,12 +121,12 @@ class Making:
 
     @cached_property
     def _default_subnets(self) -> Sequence[Mapping[str, Any]]:
-        """The subnets that moto has in every region."""
+        """The subnets of the region that moto creates by default."""
         subnets: Sequence[Mapping[str, Any]] = self._of("ec2").describe_subnets()["Subnets"]
         return subnets
 
     def _subnets(self) -> dict[str, str]:
-        """Return moto's subnets by zone."""
+        """Return the ids of moto's default subnets by zone."""
         return {one["AvailabilityZone"]: one["SubnetId"] for one in self._default_subnets}
 
     def _balancer(self, id_: str, properties: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ REGION = "eu-west-1"
 
 
 def states(cloud: Cloud, group: str, **asked: object) -> dict[str, str]:
-    """Return the states by node, as the code under test reads them."""
+    """Return the states of a group's targets by node, as the code under test reads the states."""
     client = Aws().client("elbv2", REGION)
     arn = cloud.groups("active")[group]
     descriptions = client.describe_target_health(TargetGroupArn=arn, **asked)[

@@ -21,11 +21,11 @@ class VirtualClock:
         return self._start + timedelta(seconds=self._passed)
 
     def monotonic(self) -> float:
-        """Return the seconds since the start."""
+        """Return the virtual seconds since the start of the clock."""
         return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass, and make the scheduled calls, each at its time."""
+        """Let virtual time pass, and make each scheduled call when its time has come."""
         self.slept.append(seconds)
         until = self._passed + seconds
         while self._due and self._due[0][0] <= until:
@@ -35,6 +35,6 @@ class VirtualClock:
         self._passed = until
 
     def at(self, seconds: float, happen: Callable[[], object]) -> None:
-        """Schedule a call for a time in seconds after the start."""
+        """Schedule a call for a time: seconds after the start of the clock."""
         self._due.append((seconds, len(self._due), happen))
         self._due.sort(key=lambda due: due[:2])

@@ -1,4 +1,4 @@
-"""Simulated parameter store with versions, and locks in it."""
+"""Simulated SSM parameter store with versions, and functions for locks in the store."""
 
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -104,7 +104,7 @@ def take(lock: Lock, kept: list[object], *, take_over: bool = False) -> None:
 
 
 def busy_writes(store: ParameterStore, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Reject the next writes, as if another call were writing the lock."""
+    """Reject the next `count` writes, as AWS does while another call writes the parameter."""
     write = store.put_parameter
 
     def busy(**arguments: Any) -> dict[str, Any]:

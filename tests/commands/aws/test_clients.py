@@ -85,7 +85,7 @@ class TestTogether:
                 raise ValueError
             raised.wait(60)
 
-        with pytest.raises(ValueError):  # noqa: PT011 - it has no message
+        with pytest.raises(ValueError):  # noqa: PT011 - the error has no message
             map_concurrently(work, range(50), workers=2)
         raised.set()
         assert len(begun) < 50

@@ -1,4 +1,4 @@
-"""Templates and cloud assemblies are read as data; errors name the file and the position."""
+"""Templates and cloud assemblies are read as data; error messages name file and position."""
 
 import json
 from pathlib import Path

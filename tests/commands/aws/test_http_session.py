@@ -51,7 +51,7 @@ class _Aws(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Discard the message."""
+        """Write no log message."""
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_lock_that_cannot_be_read_has_expired(
 def test_prove_notices_a_write_between_its_two_calls(
     store: ParameterStore, clock: VirtualClock
 ) -> None:
-    """Another command, which has read the expired lock, writes the parameter first."""
+    """Another command, which has read the expired lock, writes between the two calls of `prove`."""
     lock = lock_of(store, clock)
     with lock.held():
         lock.prove()
@@ -149,7 +149,7 @@ def test_a_lock_that_is_released_meanwhile_is_taken(
 def test_threads_that_prove_at_the_same_time_do_not_disturb_each_other(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read of one thread never comes between the read and the write of another."""
+    """One thread's read of the lock never comes between the read and the write of another."""
     lock, read, write, order = lock_of(store, clock), store.get_parameter, store.put_parameter, []
 
     def noted_read(**arguments: Any) -> dict[str, Any]:

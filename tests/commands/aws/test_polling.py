@@ -11,7 +11,7 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 
 class Looks:
-    """Function that returns the given states, one at each call.
+    """Look that returns the given states, one at each call.
 
     A state that is an exception is raised. The last state is repeated.
     """

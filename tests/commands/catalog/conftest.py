@@ -10,5 +10,5 @@ from tests.support.copied_sites import copied_sites
 
 @pytest.fixture(scope="session")
 def copied_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the configuration file of two sites with copies; it is synthesised only once."""
+    """Return the configuration file of `copied_sites`, one for all tests: synthesised only once."""
     return write(tmp_path_factory.mktemp("copied-sites"), copied_sites())

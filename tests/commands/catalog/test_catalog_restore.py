@@ -1,4 +1,4 @@
-"""`init` completes a database restored from a dump, as docs/how-to/catalog.md describes."""
+"""`catalog init` completes a database restored from a dump (docs/how-to/catalog.md)."""
 
 import json
 

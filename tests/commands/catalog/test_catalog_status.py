@@ -35,7 +35,7 @@ def made(node: str, day: float, digest: str) -> Export:
         ([], {}, None, False),
         ([made("a", 0, "x")], {"x": ("a",)}, None, False),
         ([made("a", 0, "x"), made("b", 1, "x")], {"x": ("a", "b")}, None, False),
-        # b changed on day 3, and a never changed.
+        # The metadata of node b changed last on day 3, and node a still has the metadata of day 0.
         (
             [made("a", 0, "x"), made("b", 0, "x"), made("a", 2, "x"), made("b", 3, "y")],
             {"x": ("a",), "y": ("b",)},
@@ -76,7 +76,7 @@ def test_since_when_nodes_differ(
     found: list[Export],
     groups: dict[str, tuple[str, ...]],
     since: float | None,
-    longer: bool,  # noqa: FBT001 - from the table
+    longer: bool,  # noqa: FBT001 - a value of the table above
 ) -> None:
     difference = compare(found, ["a", "b"])
     assert difference.groups == groups

@@ -25,7 +25,7 @@ ARN = f"arn:aws:rds:{SPARE}:{ACCOUNT}:auto-backup:ab-1"
 
 
 def backup(**changes: Any) -> dict[str, Any]:
-    """Return replicated backups as RDS describes them in the other region."""
+    """Return the replicated backups of a database, as RDS in the other region describes them."""
     return {
         "DBInstanceAutomatedBackupsArn": ARN,
         "DBInstanceArn": f"arn:aws:rds:{MAIN}:{ACCOUNT}:db:it",
@@ -54,7 +54,7 @@ class Rds:
     calls: list[str] = field(default_factory=list)
 
     def __call__(self, call: Call) -> Answer | None:
-        """Answer a call."""
+        """Answer a call of the RDS API."""
         given = call.parameters
         match call.operation:
             case "DescribeDBInstanceAutomatedBackups":

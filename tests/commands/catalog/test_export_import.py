@@ -30,7 +30,7 @@ class Site:
 
     @property
     def copies(self) -> str:
-        """Return the bucket of the copies."""
+        """Return the bucket of the copies of the exports of `main`."""
         return node_metadata.export_copy_bucket_name(self.cloud.environment, "main")
 
     @property
@@ -39,7 +39,7 @@ class Site:
         return node_metadata.export_bucket_name(self.cloud.environment, "spare")
 
     def put(self, bucket: str, node: str, at: datetime) -> None:
-        """Store a manifest."""
+        """Store a manifest of a node's export in a bucket."""
         text = json.dumps({"at": at.isoformat(), "digest": "d", "size": 1})
         self.cloud.client("s3", SPARE).put_object(
             Bucket=bucket, Key=f"{node}/export.json", Body=text.encode()

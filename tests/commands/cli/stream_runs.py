@@ -66,7 +66,7 @@ COMMANDS = (
 
 
 def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
-    """Yield stream, descriptors and arguments of each run."""
+    """Yield for each run: the fault of the streams, the descriptors that have it, the arguments."""
     streams = tuple(STREAMS)
     for index, command in enumerate(commands.COMMANDS):
         # Run the help or a usage error of each command on one stream only: all commands share the
@@ -87,7 +87,7 @@ def failing_runs() -> Iterator[Arguments]:
 
 
 def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> int:
-    """Return the exit code of a command whose standard streams are opened in this way."""
+    """Return the exit code of a command; each of the descriptors has this fault of `STREAMS`."""
     child = os.fork()
     if child == 0:
         with suppress(BaseException):
@@ -96,7 +96,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
             for descriptor in descriptors:
                 STREAMS[stream](descriptor)
             if stream == "closed":
-                # Python sets these streams to None if a process starts without the descriptors.
+                # Without a descriptor, Python starts with None in place of its stream.
                 sys.stdout = None if 1 in descriptors else sys.stdout
                 sys.stderr = None if 2 in descriptors else sys.stderr
             signal.alarm(120)

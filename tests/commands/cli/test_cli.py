@@ -40,7 +40,7 @@ def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
     for command in commands.COMMANDS:
         shown = denodo_ha(command.name, "--help")
         assert shown.exit_code == exit_codes.DONE, command.name
-        # The usage line contains the name once, and an example contains it again.
+        # The usage line has the command's name once, and the example has the name again.
         assert shown.stdout.count(f"denodo-ha {command.name}") > 1, command.name
 
 
@@ -194,7 +194,8 @@ class TestImports:
     """A command's module is imported when the command runs, libraries when they are needed."""
 
     HEAVY = frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "ruamel"})
-    """pydantic is not listed, because typer itself uses pydantic to parse arguments."""
+    """Libraries that are slow to import. pydantic is left out, because typer itself uses pydantic
+    to parse arguments."""
 
     @pytest.mark.parametrize(
         ("arguments", "words", "output"),

@@ -26,7 +26,7 @@ def shared(templates_of: Callable[[Path], Mapping[str, Template]]) -> Iterator[C
 
 
 def rows() -> list[tuple[str, ...]]:
-    """Return the command lines of all commands with the option --cluster, without its value."""
+    """Return each command line that has the option --cluster, without this option and its value."""
     lines = [*cases.rows(), *MORE]
     found = []
     for line in lines:

@@ -16,7 +16,7 @@ def test_help_fits_the_terminal(denodo_ha: Run) -> None:
         shown = denodo_ha(*name, "--help", env={"COLUMNS": "80"}).stdout
         assert max(map(len, shown.splitlines())) <= 80, name
         assert "<bool>" not in shown, name
-        # A line of a paragraph is followed by another one only if the next word does not fit.
+        # A paragraph continues on the next line only if its next word does not fit on the line.
         text = shown.partition("╭")[0]
         for paragraph in text.split(f"{' ' * 80}\n"):
             lines = [line.strip() for line in paragraph.splitlines()]

@@ -23,7 +23,7 @@ from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00"
-# HOSTILE as `printable` returns it.
+# The result of `printable` for the text HOSTILE.
 ESCAPED = r"\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00"
 
 ROWS: dict[str, list[list[str]]] = {

@@ -33,15 +33,15 @@ BUILDERS = {"full_command", "operator_command", "environment_command"}
 SUBJECT = re.compile(
     r"Written by `|`denodo-ha pin` writes this file|rotates it with `|--show-policy` "
 )
-"""Texts that name a command as their subject, not as a command to run, and a text whose command
-name is a variable."""
+"""Texts that name a command without asking the user to run it, and a text whose command name is a
+variable."""
 CDK = re.compile(r"`((?:npx )?cdk (?:deploy|destroy|import) [^`]+)`")
 MAKE = re.compile(r"`make (?:-s )?([a-z-]+)([^`]*)`")
 
 
 @cache
 def trees() -> dict[Path, ast.Module]:
-    """Return the syntax trees of files that name commands; only the worker that tests parses."""
+    """Return the syntax trees of files that name commands, parsed at the first call."""
     return {
         file: ast.parse(text)
         for folder in ("denodo_ha", "hosts", "stacks", "tools")
@@ -177,7 +177,8 @@ def _faults_of(call: ast.Call) -> Iterator[str]:
     # `--x-sql` is an option whose component is a variable.
     texts = [text.replace("--x-sql", "--scheduler-sql") for text in texts]
     if isinstance(call.args[0], ast.Name) and _name(call.func) == "full_command":
-        # The name is a loop variable, or the call is in the definition of another builder.
+        # Such a call cannot be checked: the command's name is a loop variable, or the call is in
+        # the definition of another builder.
         return
     has_cluster = any(keyword.arg == "cluster" for keyword in call.keywords)
     is_host = _name(call.func) == "operator_command"
@@ -219,7 +220,7 @@ def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _text(node: ast.AST) -> str:
-    """Return the text of a literal; a value in an f-string is x."""
+    """Return the text of a literal; `x` stands for each value in an f-string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""The exit code of the process depends neither on its streams nor on a signal's time."""
+"""The exit code of the process depends neither on its streams nor on when a signal arrives."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def test_the_exit_code_depends_on_no_stream() -> None:
         commands.add(arguments[0])
         expected = CODES[arguments[-1]]
         if (arguments[-1], stream) == ("document", "full") and 1 in descriptors:
-            # The document, the command's only output, is truncated, so the command fails.
+            # The full device truncates the command's only output, so the command fails.
             expected = exit_codes.FAILED
         if code != expected:
             differences.append((stream, descriptors, arguments, code))

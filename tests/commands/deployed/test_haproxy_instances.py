@@ -275,7 +275,7 @@ def _locked(*_: object, **__: object) -> Iterator[Any]:
 
 @pytest.fixture
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
-    """Return the operation of `drain`, which reads no stack and takes no lock."""
+    """Return the operation of `drain`; it gets its cluster from the test, and takes no lock."""
 
     def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}

@@ -107,7 +107,7 @@ def changed(**properties: Any) -> dict[str, Any]:
 
 
 def positions(value: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of keys to each value that is nested in a value."""
+    """Yield, for each value in a map or list at any depth, the keys that lead to the value."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, each in items:
         yield (key,)

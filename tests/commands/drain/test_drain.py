@@ -281,7 +281,7 @@ def test_another_node_that_leaves_meanwhile_undoes_it(cloud: Cloud, go: Run) -> 
 def test_a_deregistration_that_arrives_after_the_undo_is_undone(
     cloud: Cloud, go: Run, *, interrupted: bool
 ) -> None:
-    """The call fails with Ctrl-C or a lost answer, and takes effect 3 s after the failure."""
+    """DeregisterTargets fails with Ctrl-C or a lost answer, and takes effect 3 s later."""
 
     def late(_: Call) -> Answer:
         now = cloud.clock.monotonic()
@@ -478,7 +478,7 @@ def test_the_lock_of_who_was_killed_ends(cloud: Cloud, go: Run) -> None:
 
 
 def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
-    """AWS accepts a call without the port, but does not deregister a target that has a port."""
+    """AWS accepts DeregisterTargets without a port, but then does not deregister the target."""
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
     targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]

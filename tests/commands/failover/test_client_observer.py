@@ -64,7 +64,7 @@ class TwoSites:
         self.dns.aliases[ENDPOINT] = NAMES[cluster]
 
     def start(self, cluster: str, service: str) -> None:
-        """Start the server of a service."""
+        """Start the server of a service of a cluster."""
         stack, host, port = ExitStack(), HOSTS[cluster], self._ports[service]
         if service == "web":
             stack.enter_context(web(Web(port), host=host))
@@ -73,7 +73,7 @@ class TwoSites:
         self._servers[cluster, service] = stack
 
     def stop(self, cluster: str, service: str) -> None:
-        """Stop the server of a service."""
+        """Stop the server of a service of a cluster."""
         self._servers.pop((cluster, service)).close()
 
     def close(self) -> None:

@@ -102,7 +102,7 @@ def test_moves_back(world: Route53, go: Go, arguments: tuple[str, ...]) -> None:
 
 
 def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
-    """Scripts run these commands while the Solution Manager deploys to each cluster in turn."""
+    """Scripts run `failover from`, let the Solution Manager deploy, and run `failover restore`."""
     before = world.cloud.clock.monotonic()
     done = go(world, "from", "active")
     assert done.exit_code == exit_codes.DONE, done.output

@@ -30,7 +30,7 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """Write the active-passive example with a change; return the path of the file."""
+    """Write the active-passive example with a change; return the path of the written file."""
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     data = YAML(typ="safe").load(text)
     change(data)

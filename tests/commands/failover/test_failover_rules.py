@@ -123,7 +123,7 @@ def test_where_nothing_looks_the_targets_tell_people() -> None:
 
 
 def answered(endpoint: Resolved, **targets: str) -> Role | None:
-    """Return the role of the cluster that a DNS answer leads to; None if it is not known."""
+    """Return the role of the cluster that a DNS answer leads to; None if no cluster is known."""
     known = {
         SITE.endpoint: endpoint,
         "primary.elb.example": Resolved(frozenset(), frozenset({"192.0.2.1", "192.0.2.3"})),

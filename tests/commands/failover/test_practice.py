@@ -146,7 +146,7 @@ def practising(
 
 
 def steps_of(report: dict[str, Any], cluster: str) -> dict[str, tuple[float | None, int | None]]:
-    """Return measured and expected seconds of each step to a cluster."""
+    """Return measured and expected seconds of each step of the failover to a cluster."""
     (leg,) = [each for each in report["directions"] if each["to"] == cluster]
     return {step["step"]: (step["seconds"], step["expected"]) for step in leg["steps"]}
 

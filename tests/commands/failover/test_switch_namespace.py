@@ -27,7 +27,7 @@ EXAMPLE = ROOT / "config/examples/active-passive.yaml"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the active-passive example with another namespace of the switch."""
+    """Write the active-passive example with another namespace of the switch; return the file."""
     data = YAML(typ="safe").load(EXAMPLE.read_text())
     data["failover"]["switch_namespace"] = OWN
     file = tmp_path_factory.mktemp("own") / "own.yaml"
@@ -60,7 +60,7 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def namespaces(world: Route53) -> list[str]:
-    """Return the namespaces of the datapoints, leaving out changes of the history."""
+    """Return the namespaces of the datapoints that commands have put."""
     changes = world.cloud.calls.changes
     return [one.parameters["Namespace"] for one in changes if one.operation == "PutMetricData"]
 

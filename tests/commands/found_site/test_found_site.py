@@ -102,7 +102,7 @@ def test_what_a_drain_refuses(found: FoundAccount, go: Run) -> None:
 
 
 def test_the_drain_of_another_operator_counts(found: FoundAccount, go: Run) -> None:
-    """node2 has no auxiliary port: only its tags show that another operator has drained it."""
+    """node2's auxiliary port is not registered: only its tags show another operator's drain."""
     elb = found.cloud.client("elbv2", REGION)
     node2 = found.cluster.nodes["node2"]
     elb.deregister_targets(

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 
 
 class KilledError(BaseException):
-    """End of the process: no handler of the command may act on it."""
+    """Stands for a kill: derived from BaseException, so that no handler of a command catches it."""
 
 
 def killed_before(found: FoundAccount, go: Run, number: int) -> None:

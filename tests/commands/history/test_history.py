@@ -35,7 +35,7 @@ CHANGES_NOTHING = {
     *("catalog status", "catalog learn", "haproxy render", "haproxy status", "haproxy verify"),
 }
 CHANGES_THIS_MACHINE = {
-    # commands that change files which users commit to git
+    # The first row has commands that change files which users commit to git.
     *("pin", "init", "adopt", "cost"),
     *("haproxy drain", "haproxy enable", "haproxy reload", "haproxy save", "haproxy prepare"),
 }
@@ -102,7 +102,7 @@ def buckets(config: Path) -> dict[str, str]:
 
 
 def entries(cloud: Cloud, config: Path, region: str) -> list[dict[str, Any]]:
-    """Return the entries in a region's bucket."""
+    """Return the history entries in the bucket of a region."""
     (name,) = [name for name, its_region in buckets(config).items() if its_region == region]
     client = cloud.client("s3", region)
     listed = client.list_objects_v2(Bucket=name).get("Contents", [])

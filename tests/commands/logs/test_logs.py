@@ -19,7 +19,7 @@ from tests.support.configurations import changed, minimal, write
 
 GROUP = "test-main-Logs-AB12CD34"
 ACCOUNT = "123456789012"
-"""Account of moto."""
+"""Account id in which moto simulates resources."""
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 """The real time, since CloudWatch Logs rejects events that are too old."""
 OLD, NEW = "i-0000000000000old1", "i-0000000000000new1"
@@ -45,7 +45,7 @@ class Logs:
         self.client.create_log_group(logGroupName=group)
 
     def put(self, stream: str, lines: Iterable[tuple[int, str]], group: str = GROUP) -> None:
-        """Add lines that are some minutes old."""
+        """Add lines to a log stream, each with its age in minutes."""
         self.client.create_log_stream(logGroupName=group, logStreamName=stream)
         events = [
             {"timestamp": int((NOW.timestamp() - 60 * minutes) * 1000), "message": text}

@@ -57,7 +57,7 @@ class Site:
         return None
 
     def fed(self) -> list[str]:
-        """Return the namespaces of the datapoints that commands have put."""
+        """Return the namespace of each datapoint that commands have put."""
         return [call.parameters["Namespace"] for call in self.cloud.calls.of("PutMetricData")]
 
 

@@ -26,7 +26,7 @@ def template(templates_of: Of) -> Template:
 
 
 def balancers(template: Template) -> dict[str, dict[str, Any]]:
-    """Return the properties of the load balancers by type."""
+    """Return the properties of a template's load balancers, by the load balancer's type."""
     return {
         resource["Properties"].get("Type", "network"): resource["Properties"]
         for resource in template["Resources"].values()

@@ -26,7 +26,7 @@ def template(templates_of: Of) -> Template:
 
 
 def changed(tmp_path: Path, templates_of: Of, old: str, new: str) -> Mapping[str, Template]:
-    """Return the templates of the example before and after a change of one line."""
+    """Return the example's templates after one change of its text: `new` instead of `old`."""
     text = EXAMPLE.read_text()
     assert text.count(old) == 1
     file = tmp_path / "environment.yaml"

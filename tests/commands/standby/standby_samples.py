@@ -40,7 +40,7 @@ Change = Callable[[StandbyFacts], StandbyFacts]
 
 
 def configuration() -> Data:
-    """Return two clusters with exports, each in a region of its own."""
+    """Return a configuration of two clusters with exports, each in a region of its own."""
     data = twins()
     for name, region in ((ACTIVE, "eu-west-1"), (STANDBY, "us-east-1")):
         data["clusters"][name]["exports"] = {"login": _LOGIN.format(region)}
@@ -48,7 +48,7 @@ def configuration() -> Data:
 
 
 def standby(folder: Path) -> Standby:
-    """Return the standby of the configuration."""
+    """Return the standby of the configuration: the secondary cluster, called `STANDBY`."""
     loaded = load(write(folder, configuration()))
     locations = {
         role: StackLocation(name, f"test-{name}", "111122223333", region)
@@ -88,7 +88,7 @@ def export(node: str, **changed: object) -> Export:
         node,
         "digest",
         1,
-        site=replace(site, **changed),  # type: ignore[arg-type] # tests name the fields
+        site=replace(site, **changed),  # type: ignore[arg-type] # the names of the arguments are fields of `SiteFacts`
     )
 
 
@@ -111,7 +111,7 @@ def entry(command: str, age: timedelta, **details: object) -> HistoryEntry:
 
 
 def practised(*, late: bool) -> dict[str, object]:
-    """Return the details of a practice's entry."""
+    """Return the details of the history entry of a practice."""
     steps = [{"step": "datapoint", "late": False}, {"step": "DNS", "late": late}]
     return {"practice": {"verdict": "proven", "directions": [{"steps": steps}]}}
 
@@ -167,7 +167,7 @@ def ready() -> StandbyFacts:
 
 
 def own(**changed: object) -> Change:
-    """Change the site facts of one node of the standby."""
+    """Return a change of the site facts of the standby's node2."""
 
     def change(facts: StandbyFacts) -> StandbyFacts:
         assert isinstance(facts.own.newest, dict)
@@ -179,7 +179,7 @@ def own(**changed: object) -> Change:
 
 def set_facts(**changed: object) -> Change:
     """Return a change that sets these fields of the facts."""
-    return lambda facts: replace(facts, **changed)  # type: ignore[arg-type] # tests name the fields
+    return lambda facts: replace(facts, **changed)  # type: ignore[arg-type] # the names of the arguments are fields
 
 
 def old_copy(facts: StandbyFacts) -> StandbyFacts:
@@ -202,7 +202,7 @@ def digest(facts: StandbyFacts) -> StandbyFacts:
 
 
 def history(*entries: HistoryEntry) -> Change:
-    """Replace the entries of the history."""
+    """Return a change that replaces the entries of the history."""
     return set_facts(history=History(entries, (), exists=True))
 
 

@@ -90,7 +90,7 @@ def check(site: Site, denodo_ha: Run) -> Check:
 
 
 def others(report: Mapping[str, Any]) -> dict[int, str]:
-    """Return the states of the lines that are not ok."""
+    """Return number and state of each line of the report whose state is not ok."""
     return {line["number"]: line["state"] for line in report["lines"] if line["state"] != "ok"}
 
 

@@ -216,7 +216,7 @@ def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert since() == NOW - timedelta(hours=25)
     buckets["copies"] = exports((49, "node1", "b"), (25, "node1", "b"))
-    # None, as the sites already differed in the oldest exports.
+    # The result is None: the sites already differed in the oldest exports.
     assert since() is None
 
 

@@ -269,7 +269,8 @@ def test_calls_grow_with_clusters_and_groups(cloud: Cloud, go: Run) -> None:
     assert made["DescribeTargetHealth"] == groups
     per_cluster = ("DescribeStacks", "GetTemplate", "DescribeInstances", "DescribeLoadBalancers")
     assert {name: made[name] for name in per_cluster} == dict.fromkeys(per_cluster, 2)
-    # `status` of both clusters makes no more calls than `status` of each cluster alone.
+    # `status` of both clusters makes at most as many calls as `status` of one cluster and `status`
+    # of the other one together.
     single = Counter[str]()
     for region in ("eu-west-1", "eu-central-1"):
         cloud.calls.forget()

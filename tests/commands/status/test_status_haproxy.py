@@ -82,7 +82,7 @@ def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) ->
 
 
 def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, list[str]]:
-    """Return the state of a cluster, and its problems."""
+    """Return the state of a cluster behind these HAProxy instances, and the cluster's problems."""
     nodes = [node(name) for name in NODES] if nodes is None else nodes
     status = "UPDATE_COMPLETE"
     problems = list(verdict.problems(nodes, GROUPS, None, status, proxies, cluster="active"))

@@ -16,9 +16,9 @@ _ARGUMENTS = ("--cluster", "active", "-c", "active-passive")
 
 
 class Arc:
-    """Simulated API of zonal shifts, which moto lacks.
+    """Simulated API for zonal shifts, which moto lacks.
 
-    As on AWS, a resource has at most one shift.
+    As on AWS, a load balancer has at most one shift.
     """
 
     def __init__(self) -> None:

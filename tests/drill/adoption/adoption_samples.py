@@ -61,7 +61,7 @@ def ref(logical_id: str) -> str:
 
 
 def live_data() -> Data:
-    """Return deployed resources with their ids, and AWS's answers to the calls of the adoption."""
+    """Return deployed resources with their ids, and AWS's answers to the calls of `adopt`."""
     resources = {
         "nlb": {
             "Type": f"{_ELB}LoadBalancer",
@@ -255,7 +255,7 @@ def found_site(change: Change | None = None) -> FoundSite:
 
 
 def with_second_region(data: Data) -> None:
-    """Add the same site in a second region, whose records are read first."""
+    """Add the same cluster in a second region; its failover record (SECONDARY) is read first."""
     copied = {key: data[key] for key in ("resources", "ids", "details")}
     text = json.dumps(copied).replace(REGION, SECOND_REGION)
     for old, new in {ONE: "i-0cccccccccccccccc", OTHER: "i-0dddddddddddddddd"}.items():
@@ -287,7 +287,7 @@ def record(name: str, value: str, **properties: str) -> Data:
 
 
 def takeover(live: Change | None = None, declared: Change | None = None) -> Takeover:
-    """Return the takeover, after a change of the deployed resources or of the template."""
+    """Return the takeover; `live` changes the deployed resources, `declared` the template."""
     body = template()
     if declared is not None:
         declared(body["Resources"])

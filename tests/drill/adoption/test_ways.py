@@ -28,7 +28,7 @@ ALIAS = {"Name": "denodo.example.com.", "Type": "A", "SetIdentifier": "it's"}
 
 
 def ways(change: Change | None = None, **values: object) -> tuple[Way, ...]:
-    site = replace(found_site(change), **values)  # type: ignore[arg-type] # tests name the fields
+    site = replace(found_site(change), **values)  # type: ignore[arg-type] # the names of the arguments are fields
     planned = takeovers(ENVIRONMENT, site, [SynthesisedStack(STACK, REGION, ACCOUNT, template())])
     return ways_forward(site, planned, NAMES)
 

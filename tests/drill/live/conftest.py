@@ -12,7 +12,7 @@ from tests.support.recorded_calls import RecordedCalls
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[RecordedCalls]:
-    """Record AWS's answers at the first call, and replay them in later tests of the module."""
+    """Record AWS's answer when a call is first made, and replay it in later tests of the module."""
     with pytest.MonkeyPatch.context() as patch:
         client_creation.keep_descriptions(patch)
         yield RecordedCalls(patch)

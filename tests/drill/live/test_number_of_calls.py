@@ -20,7 +20,7 @@ NODES = 30
 
 
 def counts(site: HandMadeSite, calls: RecordedCalls) -> tuple[Counter[str], int]:
-    """Return the number of calls by operation, and the number of nodes that were read."""
+    """Run the live drill; return its number of calls by operation, and the number of nodes read."""
     calls.forget()
     with calls.counted() as made:
         drill = drill_live(profile=None, regions=REGIONS, locator=SiteLocator(record=site.record))

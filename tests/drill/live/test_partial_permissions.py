@@ -18,8 +18,8 @@ NOT_HERE = {
     *("elasticloadbalancing:DescribeRules", "route53:ListHealthChecks"),
     "route53:ListTagsForResources",
 }
-"""Calls that the drill does not make for this site; `tests/e2e/test_deployed_examples.py` tests
-them."""
+"""Calls that the drill does not make for this site. `tests/e2e/test_deployed_examples.py` denies
+these calls, too."""
 ESSENTIAL = {"route53:ListHostedZones", "route53:ListResourceRecordSets"}
 """Calls without whose answers the drill cannot find the site."""
 
@@ -30,10 +30,10 @@ def drill_of(site: HandMadeSite) -> DrillResult:
 
 
 def is_unknown(result: DrillResult, call: LiveCall) -> bool:
-    """Return whether each policy that needs the answer of a call is unknown or broken.
+    """Return whether no policy holds that needs the answer of a call.
 
-    The limits of the policies with options are so wide that only unknown parts can break these
-    policies.
+    A policy with a limit may be unknown or broken: the limits here are so lenient that only values
+    missing from the call's answer can break it.
     """
     verdicts = apply_policies(result, max_recovery=10**6, min_secondary=1, max_load=10**6)
     resting = [one for one in verdicts if one.policy.rests_on & call.hides]
@@ -69,7 +69,7 @@ def test_what_is_not_answered_is_unknown_and_named(
         try:
             result = drill_of(site)
         except AwsError as error:
-            assert action in str(error)  # noqa: PT017 - a site that is not found is as good
+            assert action in str(error)  # noqa: PT017 - AWS's error may also end the drill
             return
     texts = [text for text in result.model.notes if f"{action}" in text]
     assert len(texts) in (1, len(REGIONS))

@@ -101,7 +101,7 @@ class _Program:
 
     @cached_property
     def watched(self) -> list[ResourceKey]:
-        """The balancers whose metrics the checks depend on."""
+        """The balancers on whose metrics the health checks of the records depend."""
         alarms = [
             self.facts.alarms[check.alarm]
             for check in self.used_checks.values()
@@ -120,7 +120,7 @@ class _Program:
 
     @cached_property
     def choices(self) -> list[str]:
-        """The points that AWS does not document and on which the program depends."""
+        """The open points on which the program depends: behaviour that AWS does not document."""
         text = "".join((*self._settle(), *self._formulas()))
         points = ("zones_count_all", "missing_by_alarm", "alias_by_threshold")
         return [point for point in points if point in text]
@@ -222,7 +222,7 @@ class _Program:
         return self._without_data(check, self._kept("last", key))
 
     def _by_causes(self, key: ResourceKey, check: HealthCheck) -> str:
-        """Return the expression of `_by_history` for checks that remember only the switch."""
+        """Return the expression of `_by_history`, for checks that remember the switch only."""
         start = self._without_data(check, self._kept("at_start", key))
         return f"(lever == 0 && {start})" if self._alarm(check).is_switch else start
 
@@ -349,7 +349,7 @@ class _Program:
 
     @property
     def _is_operators(self) -> bool:
-        """Return whether operators alone decide about the primary."""
+        """Return whether operators alone decide if DNS answers with the primary."""
         record = self.facts.records["PRIMARY"]
         used = _Program(Facts(**{**vars(self.facts), "records": {"PRIMARY": record}})).used_checks
         alarms = [check.alarm for check in used.values() if check.settings["Type"] != "CALCULATED"]

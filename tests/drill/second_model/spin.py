@@ -26,7 +26,7 @@ class SpinResult:
 
 
 def search(program: PromelaProgram, folder: Path) -> SpinResult:
-    """Return the result of a search of all states of a program."""
+    """Let Spin search all states of a program for each property, and return the result."""
     (folder / "model.pml").write_text(program.text)
     _run(folder, "spin", "-a", "model.pml")
     _run(folder, "gcc", "-O0", "-w", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")

@@ -99,14 +99,14 @@ class FactsReader:
 
     Args:
         templates: the templates by their stacks' names.
-        regions: the stacks' regions.
+        regions: the region of each stack.
     """
 
     def __init__(self, templates: Mapping[str, Template], regions: Mapping[str, str]) -> None:
         self._templates, self._regions = templates, regions
 
     def facts(self) -> Facts:
-        """Return the facts."""
+        """Read the facts about the failover name from the templates."""
         nodes = list(self._of_type("AWS::EC2::Instance"))
         return Facts(
             zones={key: self._zone(key) for key in nodes},
@@ -130,7 +130,7 @@ class FactsReader:
         return properties
 
     def _named(self, stack: str, expression: Any, *kinds: str) -> ResourceKey | None:
-        """Return the first resource of these types that an expression refers to."""
+        """Return the first resource of these types that an expression refers to, or None."""
         for key in self._all_named(stack, expression):
             if self._templates[key[0]]["Resources"][key[1]]["Type"] in kinds:
                 return key
@@ -218,7 +218,7 @@ class FactsReader:
         )
 
     def _target(self, stack: str, value: Any) -> ResourceKey | None:
-        """Return the load balancer or node to which a name or address belongs."""
+        """Return the load balancer or node that a name or address belongs to, or None."""
         found = self._named(stack, value, _BALANCER, "AWS::EC2::Instance", "AWS::EC2::EIP")
         if found is None or found not in self._of_type("AWS::EC2::EIP"):
             return found

@@ -32,7 +32,7 @@ _SAMPLE_REGIONS = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGI
 def both(
     templates: Mapping[str, Template], regions: Mapping[str, str], folder: Path
 ) -> tuple[OrdersResult, SpinResult]:
-    """Return the results of the drill's search and of Spin's search."""
+    """Return the results of the searches of all event orders: the drill's, and Spin's."""
     stacks = (
         SynthesisedStack(name, regions[name], "", dict(template))
         for name, template in templates.items()

@@ -1,4 +1,4 @@
-"""Breakages of a load balancer."""
+"""Breakages of a configuration: wrong settings of a load balancer."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,

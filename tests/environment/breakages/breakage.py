@@ -21,7 +21,7 @@ FAILOVER: Key = ("failover",)
 
 
 def at(data: Data, path: Key) -> Any:
-    """Return the value at a path."""
+    """Return the value at a path of a configuration."""
     value: Any = data
     for part in path:
         value = value[part]
@@ -44,7 +44,7 @@ def clusters_of(data: Data) -> list[Data]:
 
 
 def path_of(*path: str | int) -> Key:
-    """Return the arguments as a path."""
+    """Return the arguments as a path of keys."""
     return path
 
 

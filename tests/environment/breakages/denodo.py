@@ -1,4 +1,4 @@
-"""Breakages of the servers on the nodes."""
+"""Breakages of a configuration: wrong settings of the servers on the nodes."""
 
 from tests.environment.breakages.breakage import (
     DENODO,

@@ -1,4 +1,4 @@
-"""Breakages of the top-level keys and of the clusters as a whole."""
+"""Breakages of a configuration: wrong top-level keys, and wrong clusters as a whole."""
 
 from tests.environment.breakages.breakage import C0, Breakage, Paths, Put, path_of
 from tests.support.configurations import Data, maps_by_cluster

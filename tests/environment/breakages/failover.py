@@ -1,4 +1,4 @@
-"""Breakages of a failover."""
+"""Breakages of a configuration: wrong settings of a failover."""
 
 from tests.environment.breakages.breakage import FAILOVER, Breakage, Paths, of_failover
 from tests.support.configurations import Data

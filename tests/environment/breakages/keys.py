@@ -1,4 +1,4 @@
-"""Breakages by keys that are unknown, misspelt or missing."""
+"""Breakages of a configuration: unknown, misspelt and missing keys."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,

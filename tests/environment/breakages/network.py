@@ -1,4 +1,4 @@
-"""Breakages of a network and its zones."""
+"""Breakages of a configuration: wrong settings of a network and its zones."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,

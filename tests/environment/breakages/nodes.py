@@ -1,4 +1,4 @@
-"""Breakages of nodes, their machines and their auxiliary ports."""
+"""Breakages of a configuration: wrong nodes, machines and auxiliary ports."""
 
 from tests.environment.breakages.breakage import (
     C0,

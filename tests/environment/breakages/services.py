@@ -1,4 +1,4 @@
-"""Breakages of services."""
+"""Breakages of a configuration: wrong settings of services."""
 
 from tests.environment.breakages.breakage import Breakage, Paths, Put, of_service, path_of
 from tests.support.configurations import Data

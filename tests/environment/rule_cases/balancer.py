@@ -55,12 +55,12 @@ HTTPS_TO_THE_NODE: Data = {"port": 443, "node_port": 9443, "tls": arn()}
 
 
 def bare() -> Data:
-    """Return a single node without a load balancer."""
+    """Return a configuration of a single node without a load balancer."""
     return changed(minimal(), {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}})
 
 
 def mixed() -> Data:
-    """Return a cluster with a load balancer, and a single node without one."""
+    """Return a configuration: a cluster with a load balancer, and one of a single node without."""
     return changed(
         twins(),
         {
@@ -72,12 +72,12 @@ def mixed() -> Data:
 
 
 def given() -> Data:
-    """Return two nodes in an existing VPC."""
+    """Return a configuration of two nodes in an existing VPC."""
     return changed(minimal(), {"clusters/main/network": given_network()})
 
 
 def neighbours() -> Data:
-    """Return two internet-facing clusters in one region, each with a VPC."""
+    """Return a configuration of two internet-facing clusters in one region, each with a VPC."""
     facing = changed(cluster(), {"balancer/scheme": "internet-facing"})
     return changed(minimal(), {"clusters/main": facing, "clusters/spare": facing})
 
@@ -107,7 +107,7 @@ WRONG = (
     ),
     Wrong(
         odbc_behind_tls,
-        # The service is not named odbc, but uses ODBC's port of the nodes.
+        # The service counts as ODBC: it has another name, but uses ODBC's port of the nodes.
         {"services/bi": {"port": 443, "node_port": 9996, "tls": arn()}},
         "services.bi.tls",
         ("SSLRequest",),
@@ -261,7 +261,8 @@ WRONG = (
     ),
     Wrong(
         options_needing_balancer,
-        # The cluster without a load balancer needs no certificate, since it cannot use one.
+        # A cluster without a load balancer needs no certificate: no listener could use the
+        # certificate.
         {WEB: {"port": 9443, "tls": {"main": arn()}}},
         "services.web.tls",
         ("is not possible without a balancer", "clients of spare connect directly to the node"),
@@ -380,7 +381,7 @@ RIGHT = (
         {**PUBLIC, f"{BALANCER}/addresses": {A: ELASTIC, B: "eipalloc-01234567"}},
         base=given,
     ),
-    # The same private address in two VPCs means two addresses.
+    # The clusters' VPCs differ, so the same private address in both is not one address.
     Right(
         balancer_addresses_unique,
         {

@@ -19,7 +19,7 @@ ONE_ZONE = {"clusters/main/nodes/node2/zone": "eu-west-1a", "clusters/main/allow
 
 
 def mixed() -> Data:
-    """Return an existing and a created node."""
+    """Return a configuration of a cluster with an existing and a created node."""
     return changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
 
 

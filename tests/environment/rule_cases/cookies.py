@@ -27,7 +27,7 @@ PLAIN = {WEB: BY_COOKIE}
 
 
 def web(**settings: Any) -> dict[str, Any]:
-    """Return a service with cookies."""
+    """Return a change that configures a service with cookies."""
     return {WEB: {**BY_COOKIE, **settings}}
 
 
@@ -192,7 +192,7 @@ WRONG = (
 )
 RIGHT = (
     Right(cookie_protocol, PLAIN),
-    # For a port that Denodo does not use, the configured protocol is accepted.
+    # A port that Denodo does not use may have cookies: the protocol of its server is not known.
     Right(cookie_protocol, {"services/app": {"port": 8081, "sticky": "cookie"}}),
     Right(cookie_protocol, {"services/jdbc": {"port": 9999, "sticky": True}}),
     Right(cookie_certificate, web(port=443, node_port=9443, tls=arn())),
@@ -208,7 +208,8 @@ RIGHT = (
     Right(cookie_client_address, web(client_ip=True)),
     Right(cookie_client_address, {WEB: {"port": 9090, "client_ip": False}}),
     Right(cookie_idle_timeout, web(idle_timeout=4000)),
-    # The Network Load Balancer's listener uses TCP; only TLS listeners have a fixed timeout.
+    # With cookies, the Network Load Balancer's listener uses TCP; only TLS listeners have a fixed
+    # idle timeout.
     Right(cookie_idle_timeout, web(idle_timeout=900, tls=arn())),
     Right(cookie_idle_timeout, {WEB: {"port": 9090, "idle_timeout": 6000}}),
     Right(alb_zones, PLAIN),

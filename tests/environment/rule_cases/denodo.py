@@ -38,7 +38,7 @@ def arn(name: str = "one", *, region: str = "eu-west-1", account: str = ACCOUNT)
 
 
 def full(length: int) -> dict[str, Any]:
-    """Return a configuration with many services, and options of this length for each server."""
+    """Return changes: many services, and JVM options of this length for each server."""
     services = {f"s{number:014}": 20_001 + number for number in range(48)}
     return {
         "services": {"jdbc": 9999, **services},
@@ -317,7 +317,7 @@ WRONG = (
     ),
     Wrong(
         service_has_server,
-        # A service on ODBC's port is ODBC, even with another name.
+        # A service counts as ODBC if it uses ODBC's port, even with another name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
         ("has no server on the nodes",),

@@ -50,7 +50,7 @@ ODBC_ONLY = {"services": {"odbc": 9996}}
 
 
 def singles(scheme: str = "internal", control: str = "operator") -> Data:
-    """Return two single nodes without load balancers."""
+    """Return a configuration of two clusters, each a single node without a load balancer."""
     balancer = {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]}
     bare = {
         f"clusters/{name}/{key}": value
@@ -61,7 +61,7 @@ def singles(scheme: str = "internal", control: str = "operator") -> Data:
 
 
 def public_singles() -> Data:
-    """Return two single nodes with public addresses, checked from the internet."""
+    """Return the configuration of `singles` with public addresses, checked from the internet."""
     return changed(singles("internet-facing", "automatic"), CHECKED)
 
 

@@ -40,12 +40,12 @@ SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:denodo/tls-AbCdEf"
 
 
 def haproxy(version: str = "8.0") -> Data:
-    """Return one cluster behind HAProxy."""
+    """Return a configuration of one cluster behind HAProxy."""
     return changed(minimal(version), {f"{BALANCER}/kind": "haproxy"})
 
 
 def mixed() -> Data:
-    """Return a cluster behind HAProxy, and one behind a Network Load Balancer."""
+    """Return a configuration: a cluster behind HAProxy, another behind a Network Load Balancer."""
     return changed(twins(), {f"{BALANCER}/kind": "haproxy"})
 
 
@@ -56,13 +56,13 @@ NODE = "clusters/main/nodes/node1"
 
 
 def deployed(version: str = "8.0") -> Data:
-    """Return one cluster behind HAProxy instances that the stack creates."""
+    """Return a configuration of one cluster behind HAProxy instances that the stack creates."""
     instance = {"type": "c6i.large", "image": IMAGE}
     return changed(haproxy(version), {f"{HAPROXY}/instance": instance})
 
 
 def adopted() -> Data:
-    """Return the cluster of `deployed`, with an existing instance as a node."""
+    """Return the configuration of `deployed`, with an existing instance as a node."""
     network = {**given_network(), "cidr": "10.0.0.0/16"}
     node = {"zone": "eu-west-1a", "instance_id": "i-0123456789abcdef0"}
     return changed(deployed(), {"clusters/main/network": network, NODE: node})
@@ -223,7 +223,7 @@ RIGHT = (
     HaproxyRight(haproxy_tls, {TLS: {"mode": "reencrypt"}, WEB: 9443}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "passthrough", "services": ["jdbc"]}}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "terminate"}, WEB: {"port": 9443, "node_port": 9090}}),
-    # The certificate is for the other cluster, which has a Network Load Balancer.
+    # The certificate is for cluster `spare`, which has a Network Load Balancer.
     HaproxyRight(
         haproxy_tls,
         {WEB: {"port": 9443, "tls": {"spare": ARN.replace("eu-west-1", "us-east-1")}}},

@@ -57,22 +57,22 @@ KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"
 
 
 def sharing() -> Data:
-    """Return a cluster with a new database for its Scheduler and Data Catalog."""
+    """Return a configuration of a cluster with a new database for Scheduler and Data Catalog."""
     return changed(minimal(), {CATALOG: {}})
 
 
 def all_sharing() -> Data:
-    """Return the cluster of `sharing`, with explicitly named servers."""
+    """Return the configuration of `sharing` with explicit `denodo.servers`."""
     return changed(sharing(), RUNS_ALL)
 
 
 def existing() -> Data:
-    """Return a cluster with an existing database."""
+    """Return a configuration of a cluster with an existing database server."""
     return changed(minimal(), {CATALOG: {"existing": SERVER}})
 
 
 def two_existing() -> Data:
-    """Return two clusters, each with an existing database server."""
+    """Return a configuration of two clusters, each with an existing database server."""
     other = {"host": "db2.example.com", "secret": ELSEWHERE.format(ACCOUNT)}
     return changed(
         twins(),
@@ -81,12 +81,12 @@ def two_existing() -> Data:
 
 
 def given() -> Data:
-    """Return a cluster with a database in an existing VPC."""
+    """Return the configuration of `sharing` in an existing VPC."""
     return changed(sharing(), {NETWORK: given_network()})
 
 
 def public_node() -> Data:
-    """Return a single public node in an existing VPC."""
+    """Return a configuration of a single public node in an existing VPC."""
     network = given_network()
     network["health_checkers"] = "pl-0123456789abcdef0"
     balancer = {"kind": "none", "scheme": "internet-facing", "clients": ["10.0.0.0/8"]}
@@ -100,7 +100,7 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 
 def copied() -> Data:
-    """Return two clusters with databases, the first of which is copied."""
+    """Return a configuration of two clusters with databases, the first of which is copied."""
     copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
     return changed(
         twins(),
@@ -112,7 +112,7 @@ def copied() -> Data:
 
 
 def short_names() -> Data:
-    """Return two clusters with failover, one with a name of one letter."""
+    """Return a configuration of two clusters with failover, one with a name of one letter."""
     data = twins()
     data["clusters"]["a"] = data["clusters"].pop("main")
     data["failover"]["primary"] = "a"

@@ -33,7 +33,7 @@ TWO, THREE = (
 
 
 def _named(*names: str) -> dict[str, object]:
-    """Return clusters with these names."""
+    """Return changes after which the clusters have these names."""
     return {"clusters/main": GONE, **{f"clusters/{name}": cluster() for name in names}}
 
 
@@ -52,7 +52,7 @@ name has the maximum length of 253."""
 
 
 def named() -> Data:
-    """Return existing nodes with their addresses."""
+    """Return a configuration of existing nodes with their addresses."""
     return changed(
         exists(),
         {f"{NODES}/node1/address": "10.0.0.10", f"{NODES}/node2/address": "10.0.128.10"},
@@ -60,7 +60,7 @@ def named() -> Data:
 
 
 def shared() -> Data:
-    """Return two clusters whose nodes have names in the same zone."""
+    """Return a configuration of two clusters whose nodes have names in one hosted zone."""
     nodes = {"other1": {"zone": "us-east-1a"}, "other2": {"zone": "us-east-1b"}}
     return changed(
         twins(),
@@ -188,7 +188,7 @@ WRONG = (
     ),
     Wrong(
         host_names_unique,
-        # DNS does not distinguish upper and lower case.
+        # The two names are the same name: DNS does not distinguish upper and lower case.
         {"clusters/spare/nodes/NODE1": {"zone": "us-east-1a"}},
         "clusters.spare.nodes.NODE1",
         (
@@ -257,7 +257,7 @@ RIGHT = (
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC, {"vpc": VPC, "region": "us-east-1"}]},
     ),
-    # Each cluster has its own hosted zone.
+    # Each cluster has its own hosted zone, so the same VPC may be associated with both zones.
     Right(
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC], f"{SPARE}/node_zone_vpcs": [OTHER_VPC]},
@@ -271,10 +271,12 @@ RIGHT = (
             f"{NODES}/{'n' * 31}": {"zone": "eu-west-1a"},
         },
     ),
-    # The name of an existing hosted zone does not contain the environment's name.
+    # An existing hosted zone has a name without the environment's name, which may therefore end
+    # with a hyphen.
     Right(host_names_valid, {"name": "test-", f"{NETWORK}/node_zone": ZONE}),
     Right(host_names_unique, {}, base=shared),
-    # Hosted zones of the same name, associated with different VPCs.
+    # Two hosted zones of the same name may contain equal names of nodes, since the zones are
+    # associated with different VPCs.
     Right(
         host_names_unique,
         {f"{NETWORK}/node_zone": ZONE, f"{SPARE}/node_zone": OTHER_ZONE},

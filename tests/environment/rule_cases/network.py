@@ -35,7 +35,7 @@ PUBLIC: Data = {
 
 
 def _given(**zones: Data) -> Data:
-    """Return an existing network, with these subnets in the zones of these letters."""
+    """Return a change to an existing network; arguments: the letter of a zone, and its subnets."""
     network = given()
     for letter, subnets in zones.items():
         network["zones"][f"eu-west-1{letter}"] = subnets
@@ -194,7 +194,8 @@ RIGHT = (
     Right(cidrs_unique, {"clusters/main/balancer/clients": ["10.0.0.0/8", "10.0.0.0/16"]}),
     Right(cidrs_unique, {"solution_manager": {"cidrs": ["10.0.0.0/8"]}}),
     Right(overlapping_vpcs, {"clusters/spare/network/cidr": "10.1.0.0/17"}, base=twins),
-    # Only VPCs of clusters that fail over to each other may need a connection.
+    # VPCs may overlap without a failover: only clusters that fail over to each other may need a
+    # connection between their VPCs.
     Right(
         overlapping_vpcs,
         {"clusters/spare/network/cidr": "10.0.0.0/16", "failover": GONE},

@@ -37,7 +37,7 @@ def _key(region: str) -> str:
 
 
 def exists() -> Data:
-    """Return two existing nodes in an existing VPC."""
+    """Return a configuration of two existing nodes in an existing VPC."""
     nodes = {
         "node1": {"zone": "eu-west-1a", "instance_id": FIRST},
         "node2": {"zone": "eu-west-1b", "instance_id": SECOND},
@@ -260,7 +260,8 @@ RIGHT = (
         },
     ),
     Right(instance_types, {f"{INSTANCE}/type": "m4.xlarge"}),
-    # Without a load balancer, the node is not registered as a target.
+    # Without a load balancer, a node is not a target, so Network Load Balancers need not accept its
+    # instance type.
     Right(
         instance_types,
         {

@@ -83,7 +83,8 @@ WRONG = (
             [],
             [{"to": "0.0.0.0/0", "ports": [80, "444-65535"]}],
             [{"to": "0.0.0.0/0", "protocol": "udp"}],
-            # AWS services have public addresses.
+            # These destinations are private, so they do not allow AWS services, which have public
+            # addresses.
             ["10.0.0.0/8", "sg-0123456789abcdef0"],
         )
     ),
@@ -107,7 +108,8 @@ WRONG = (
     ),
     Wrong(
         egress_for_needed_access,
-        # The License Manager is not on the Solution Manager's host.
+        # The License Manager is not on the Solution Manager's host, whose networks are allowed
+        # without an entry.
         {EGRESS: [AWS], **MANAGERS, "license_manager": {"host": "lm.example.com", "port": 9}},
         "clusters.main.network.egress",
         ("the License Manager lm.example.com (TCP port 9)",),
@@ -126,7 +128,7 @@ WRONG = (
     ),
     Wrong(
         egress_for_needed_access,
-        # The addresses of this VPC are not in the configuration.
+        # The addresses of the existing VPC, in which the database is, are not in the configuration.
         {NETWORK: {**given_network(), "egress": [AWS]}, **CATALOG},
         "clusters.main.network.egress",
         ("does not allow the metadata database (TCP port 5432)",),

@@ -140,14 +140,14 @@ RIGHT = (
     Right(service_ports_unique, {"services/batch": {"port": 19999, "node_port": 9999}}),
     Right(private_ports, {"services/tls": 9443, "services/other": 8001}),
     Right(private_ports, {"services/mine": {"port": 9998, "node_port": 1234}}),
-    # 7.0 has no separate JMX ports.
+    # In 7.0, port 9997 is not a private port: 7.0 has no separate JMX ports.
     Right(private_ports, {"services/mine": 9997}, base=V7),
     Right(auxiliary_port_given, {}, base=V7),
     Right(auxiliary_port_given, {}, base=V8),
     Right(auxiliary_port_given, {}, base=V9),
-    # 9997 is Denodo's default port; 9995 is free in 7.0 as well.
+    # 9997 is Denodo's default for the auxiliary port; 9995 is free, since 7.0 has no JMX ports.
     Right(auxiliary_port_free, {NODE1: 9997, NODE2: 9995}, base=V7),
     Right(auxiliary_port_free, {NODE1: 1, NODE2: 65535}, base=V7),
-    # Auxiliary ports must be unique within a cluster, not within the file.
+    # The two clusters have equal auxiliary ports, which must be unique within a cluster only.
     Right(auxiliary_port_free, {}, base=PAIR7),
 )

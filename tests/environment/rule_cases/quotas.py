@@ -41,19 +41,19 @@ FACING = {
 
 
 def _services(count: int) -> dict[str, Any]:
-    """Return this number of services, jdbc included."""
+    """Return changes that configure this number of services, jdbc included."""
     extra = {f"s{number}": 20000 + number for number in range(count - 1)}
     return {"services": {"jdbc": 9999, **extra}}
 
 
 def _cookies(count: int) -> dict[str, Any]:
-    """Return this number of services with cookies, and jdbc."""
+    """Return changes that configure jdbc, and this number of services with cookies."""
     extra = {f"s{number}": {"port": 20000 + number, "sticky": "cookie"} for number in range(count)}
     return {"services": {"jdbc": 9999, **extra}}
 
 
 def _nodes(count: int, *, auxiliary: bool = False) -> dict[str, Any]:
-    """Return this number of nodes in two zones."""
+    """Return changes that configure this number of nodes in two zones."""
     nodes: dict[str, dict[str, Any]] = {
         f"n{number}": {"zone": f"eu-west-1{'ab'[number % 2]}"} for number in range(count)
     }
@@ -68,7 +68,7 @@ def _policies(count: int) -> list[str]:
 
 
 def _zones(*counts: int) -> dict[str, Any]:
-    """Return clusters in one region, with created VPCs over this number of zones each."""
+    """Return changes to clusters in one region; each number is that of a created VPC's zones."""
     clusters = {}
     for number, count in enumerate(counts):
         zones = [f"eu-west-1{letter}" for letter in "abcdef"[:count]]
@@ -78,7 +78,7 @@ def _zones(*counts: int) -> dict[str, Any]:
 
 
 def _bare(scheme: str) -> dict[str, Any]:
-    """Return one node without a load balancer."""
+    """Return changes that leave cluster `c0` one node and no load balancer."""
     return {
         "clusters/c0/nodes/node2": GONE,
         "clusters/c0/balancer": {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]},

@@ -203,7 +203,8 @@ RIGHT = (
         {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
     ),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
-    # The warning recommends `client_ip: false`, cookies and cross-zone off, all of which are set.
+    # No warning: `client_ip: false`, cookies and cross-zone off, which the warning recommends, are
+    # set.
     Right(
         clients_behind_nat,
         {
@@ -217,7 +218,7 @@ RIGHT = (
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
     Right(
         idle_on_nitro_v6,
-        # HAProxy sends keep-alive packets.
+        # No warning about idle connections: HAProxy sends keep-alive packets.
         {
             TYPE: "m8i.xlarge",
             IDLE: {"port": 9999, "idle_timeout": 6000},
@@ -227,7 +228,7 @@ RIGHT = (
     ),
     Right(
         clients_behind_nat,
-        # HAProxy does not preserve the client's address.
+        # No warning about client addresses: HAProxy does not preserve the addresses.
         {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/kind": "haproxy"},
         deploying=False,
     ),

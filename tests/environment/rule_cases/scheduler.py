@@ -31,12 +31,12 @@ PROXIED = {"clusters/main/balancer/kind": "haproxy"}
 
 
 def serving(version: str = "8.0") -> dict[str, object]:
-    """Return a cluster with the Scheduler as a service."""
+    """Return a configuration of a cluster with the Scheduler as a service."""
     return changed(minimal(version), SERVERS)
 
 
 def pair(version: str = "8.0") -> dict[str, object]:
-    """Return two clusters with failover, whose nodes have auxiliary ports of the Scheduler."""
+    """Return a configuration: two clusters with failover and the Scheduler's auxiliary ports."""
     return changed(twins(version), {**SERVERS, **PORTS, **SPARE})
 
 
@@ -108,7 +108,7 @@ RIGHT = (
     Right(scheduler_ports_complete, PORTS, base=serving),
     Right(scheduler_ports_complete, {}, base=serving),
     Right(scheduler_ports_used, PORTS, base=serving),
-    # Virtual DataPort's auxiliary ports and the Scheduler's are on the same balancer.
+    # In 7.0, one load balancer has the auxiliary ports of Virtual DataPort and of the Scheduler.
     Right(scheduler_ports_used, PORTS, base=partial(serving, "7.0")),
     Right(scheduler_clients_reach_it, PORTS, base=serving),
     Right(scheduler_clients_reach_it, {"services/x": 9998}),
@@ -117,7 +117,8 @@ RIGHT = (
     Right(method_chosen_for_scheduler, {"failover/health": "target-health"}, base=pair),
     # Without auxiliary ports of the Scheduler, `auto` means the same method as in earlier versions.
     Right(method_chosen_for_scheduler, {}, base=partial(twins, "8.0")),
-    # The target groups of HAProxy contain all its instances.
+    # Behind HAProxy, the target group of an auxiliary port contains all HAProxy instances, not one
+    # node.
     Right(
         method_chosen_for_scheduler,
         {"clusters/main/balancer/kind": "haproxy", "clusters/spare/balancer/kind": "haproxy"},

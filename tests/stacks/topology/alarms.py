@@ -49,7 +49,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
                 _silences(alarm, stack)
                 assert actions == []
                 continue
-            # Commands recognise alarms that a health check may follow by the metric
+            # Commands recognise an alarm that a health check may follow by its metric,
             # ActiveFlowCount, so no other alarm of a cluster may use this metric.
             followable = stack in clusters and alarm["MetricName"] == "ActiveFlowCount"
             assert not followable or "Alive" in id_
@@ -81,7 +81,10 @@ def _alarms_of_checks(checks: Resources) -> set[str]:
 
 
 def _suppressors(composites: Resources, *, in_cluster: bool) -> set[str]:
-    """Return the logical ids of the alarms that suppress others; each cluster has one."""
+    """Return the suppressors: the logical ids of the alarms that suppress the composite alarms.
+
+    A template of a cluster with composite alarms has one suppressor, other templates have none.
+    """
     named = {json.dumps(one.get("ActionsSuppressor")) for one in composites.values()}
     if not in_cluster or not composites:
         assert named <= {"null"}
@@ -89,7 +92,8 @@ def _suppressors(composites: Resources, *, in_cluster: bool) -> set[str]:
     assert len(named) <= 1
     assert "null" not in named
     for composite in composites.values():
-        # The wait delays every notification, so it is shorter than a period of the alarms.
+        # The wait for the suppressor delays every notification, so it is shorter than an alarm's
+        # period.
         assert 0 < composite["ActionsSuppressorWaitPeriod"] < 60
         assert composite["ActionsSuppressorExtensionPeriod"] >= 120
     return {str(json.loads(name)["Ref"]) for name in named}
@@ -115,14 +119,14 @@ def _has_data(alarm: dict[str, Any]) -> None:
         # The switch's metric has no data until the switch is used for the first time.
         assert missing == "ignore"
     elif metric == "StandbyReady":
-        # Only `failover check --record` puts this metric.
+        # Only `failover check --record` puts datapoints of this metric.
         assert missing in {"ignore", "breaching"}
     elif metric == "DaysToExpiry":
         # ACM publishes the metric twice a day, until the certificate expires.
         assert missing == "ignore"
     elif alarm["Namespace"].startswith(NODE_METRICS_PREFIX):
-        # Without data, these alarms do not notify. Another alarm notifies if data is missing; it
-        # has data after the first roll.
+        # Of the alarms on node metrics, only those that treat missing data as `missing` notify when
+        # data stops; nodes publish data from the first roll on.
         assert (missing == "missing") == bool(alarm.get("InsufficientDataActions"))
         assert missing in {"missing", "notBreaching"}
     elif metric in _COUNTS:

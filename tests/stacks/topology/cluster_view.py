@@ -72,7 +72,7 @@ class ClusterView:
         return set(balancer.clients) if reach_nodes else set()
 
     def of(self, kind: str) -> Resources:
-        """Return the properties of the resources of a type by logical id."""
+        """Return the properties of the cluster's resources of a type, by logical id."""
         return self.assembly.resources(self.stack, kind)
 
     def machine(self, name: str) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from tests.stacks.topology.target_groups import TLS_ON_NODES, check_is_right, ta
 
 
 def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
-    """Check a group whose target is the ALB; return the target group of the ALB's listener.
+    """Check a target group whose target is the ALB; return the one to which the ALB forwards.
 
-    CloudFormation must create the target group after the listener. The target group has no
-    attributes, and none of the tags by which commands find nodes.
+    CloudFormation must create the first target group after the ALB's listener. The first target
+    group has no attributes, and none of the tags by which commands find nodes.
     """
     group = view.groups[group_id]
     assert (group["TargetType"], group["Protocol"], group["Port"]) == ("alb", "TCP", port)
@@ -44,7 +44,8 @@ def cookies_are_set_behind_it(view: ClusterView) -> None:
         return
     front, alb = view.of(LB)[view.nlb], view.of(LB)[view.alb]
     assert alb["Scheme"] == "internal"
-    # Created after the Network Load Balancer, which must get its fixed addresses first.
+    # The Application Load Balancer is created after the Network Load Balancer, which must get its
+    # fixed addresses first.
     assert view.nlb in view.template["Resources"][view.alb]["DependsOn"]
     subnets = front.get("Subnets") or [subnet["SubnetId"] for subnet in front["SubnetMappings"]]
     assert alb["Subnets"] == subnets

@@ -45,7 +45,10 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _check(
     environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
 ) -> None:
-    """Assert that a record has a health check of its cluster, if configured and possible."""
+    """Assert that a record has a health check of its cluster, if configured and possible.
+
+    A single node without a public address cannot be checked.
+    """
     failover, cluster = environment.failover, environment.clusters[name]
     assert failover is not None
     internal = cluster.balancer.scheme == "internal"

@@ -14,7 +14,7 @@ from tests.stacks.topology.cluster_view import (
 
 
 def holds(view: ClusterView) -> None:
-    """Assert every rule."""
+    """Assert every rule of this module."""
     if view.cluster.balancer.kind == "none":
         _the_node_is_reached_directly(view)
     if view.cluster.balancer.kind == "nlb":

@@ -10,7 +10,7 @@ TEMPLATE = "AWS::EC2::LaunchTemplate"
 
 
 def holds(view: ClusterView) -> None:
-    """Assert every rule."""
+    """Assert every rule of this module."""
     _fleet_is_as_configured(view)
     _role_is_least(view)
     _every_port_has_its_group(view)
@@ -19,9 +19,9 @@ def holds(view: ClusterView) -> None:
 
 
 def _fleet_is_as_configured(view: ClusterView) -> None:
-    """Instances have a pinned image.
+    """Assert that HAProxy instances have the configured image, and are replaced one at a time.
 
-    Each is replaced after the signal of a new instance.
+    CloudFormation replaces an instance only after the previous new instance has sent its signal.
     """
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None
@@ -65,7 +65,7 @@ def _parameter_name(view: ClusterView) -> str:
 
 
 def _role_is_least(view: ClusterView) -> None:
-    """The role allows its parameter, two objects, secrets, the signal and Session Manager."""
+    """The instances' role allows parameter, two objects in S3, secrets, signal, Session Manager."""
     ((_, template),) = view.of(TEMPLATE).items()
     profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
     (role_id,) = (reference["Ref"] for reference in view.of(PROFILE)[profile]["Roles"])

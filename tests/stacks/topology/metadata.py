@@ -41,7 +41,7 @@ def actions_of_a_node(cluster: Cluster) -> set[str]:
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert that the metadata stacks are as the configuration demands."""
+    """Assert every rule: logins, exports and databases as configured, no secret in a template."""
     for name, cluster in environment.clusters.items():
         stack = f"{environment.name}-{name}-catalog"
         if stack in assembly.templates:
@@ -55,7 +55,10 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _logins(
     environment: Environment, name: str, cluster: Cluster, secrets: dict[str, dict[str, Any]]
 ) -> None:
-    """Each component has a secret with a generated password, under a name that nodes derive."""
+    """Each user of the metadata database has a secret with a generated password.
+
+    The users are Scheduler and Data Catalog; nodes derive the secret's name.
+    """
     components = cluster.catalog.components if cluster.catalog else ()
     prefix = f"denodo/{environment.name}/{name}/catalog/"
     assert sorted(secret["Name"] for secret in secrets.values()) == sorted(

@@ -9,7 +9,7 @@ from tests.stacks.topology.target_groups import check_is_right, idle_is_right, t
 
 
 def holds(view: ClusterView) -> None:
-    """Assert every rule."""
+    """Assert every rule of this module."""
     _balancer_is_as_configured(view)
     if view.cluster.balancer.kind == "nlb":
         _every_port_has_its_group(view)
@@ -83,7 +83,10 @@ def _every_port_has_its_group(view: ClusterView) -> None:
 def _unhealthy_connections_are_right(
     view: ClusterView, group: dict[str, Any], service: Service | None
 ) -> None:
-    """Assert that connections of unhealthy nodes end, unless the service or zonal shift forbids."""
+    """Assert that connections of unhealthy targets are terminated, unless an option prevents this.
+
+    The options are `unhealthy_termination: false` of the service, and zonal shift.
+    """
     key = "target_health_state.unhealthy.connection_termination.enabled"
     keeps = service is not None and service.unhealthy_termination is False
     expected = "false" if keeps or view.cluster.balancer.zonal_shift else None

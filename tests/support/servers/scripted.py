@@ -52,7 +52,7 @@ def scripted(talk: Talk, *, host: str = "127.0.0.1", port: int | None = None) ->
 
 
 def says(data: bytes) -> Talk:
-    """Send a text at once, then wait for the client to disconnect."""
+    """Send a text when a client has connected, then wait for the client to disconnect."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(data)
@@ -80,7 +80,7 @@ def is_silent(connection: socket.socket) -> None:
 
 
 def hangs_up(_connection: socket.socket) -> None:
-    """Close the connection at once."""
+    """Close the connection as soon as a client has connected."""
 
 
 def floods(connection: socket.socket) -> None:

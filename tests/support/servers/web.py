@@ -91,7 +91,7 @@ def _handler(settings: Web) -> type[BaseHTTPRequestHandler]:
             self.send_header("Set-Cookie", f"JSESSIONID={begun}; Path=/; HttpOnly")
 
         def log_message(self, *_: object) -> None:
-            """Discard the message."""
+            """Write no log message."""
 
     return Handler
 
