@@ -236,7 +236,7 @@ class TestProcess:
     def test_only_one_command_at_a_time(self, paths: Paths) -> None:
         with (
             paths.exclusive(),
-            pytest.raises(LocalAwsError, match="another `make local`"),
+            pytest.raises(LocalAwsError, match="another make local or"),
             paths.exclusive(),
         ):
             pass
