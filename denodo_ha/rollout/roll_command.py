@@ -39,7 +39,8 @@ AcceptReadiness = Annotated[
     typer.Option(
         "--accept-readiness",
         help="Also roll nodes that are ready only by the readiness rules of an earlier version. "
-        "Such a node comes back when it is ready by the rules of its own version.",
+        "Such a node comes back when it is ready by the rules of the node program that it runs "
+        "now.",
         rich_help_panel="How",
     ),
 ]
