@@ -1,4 +1,4 @@
-"""The program `denodo-ha`, as tools/denodo-ha and the installed script start it."""
+"""Entry point of the program `denodo-ha`, for tools/denodo-ha and the installed script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run a command, and end the process with its exit code."""
+    """Run the command of the command line, and end the process with the command's exit code."""
     process.run(_load)
 
 

@@ -134,7 +134,7 @@ def run_cdk(
     ) as process:
         try:
             wait(process)
-        except BaseException:  # also on Ctrl-C and signals: the CLI must not outlive this process
+        except BaseException:  # also on Ctrl-C and signals: the CDK CLI must end, too
             _end(process)
             raise
     if process.returncode:
@@ -160,7 +160,7 @@ def _clone() -> Path:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the CLI. CloudFormation continues a deploy that it has begun."""
+    """End the CDK CLI; CloudFormation continues a deploy that has begun."""
     for seconds, signal in ((_INTERRUPTED_S, process.terminate), (_GRACE_S, process.kill)):
         try:
             process.wait(seconds)

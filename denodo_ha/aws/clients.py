@@ -62,7 +62,7 @@ class Aws:
         self._signed_in: bool | AwsError = False
 
     def with_attempts(self, attempts: int) -> "Aws":
-        """Return a copy with these credentials, whose clients make `attempts` attempts per call."""
+        """Return an `Aws` with the same credentials, and with `attempts` attempts for each call."""
         other = copy(self)
         other.__dict__.update(_attempts=attempts, _clients={})
         return other

@@ -125,7 +125,7 @@ def _require_readable(request: Any, response: Any) -> None:
 
 
 def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
-    """Return whether an answer has the format of the request's protocol."""
+    """Return whether AWS's answer has the format of the request's protocol, such as JSON."""
     kind = _header(response.headers, "content-type")
     if not content:
         # Every answer of AWS has a request id (AWS, AWS General Reference, Request IDs).
@@ -139,7 +139,7 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
             return isinstance(json.loads(content), dict)
         # Only the root element is checked here; botocore's parser later reads the whole answer with
         # the same XML library, so parsing the answer at this point adds no risk.
-        root = ElementTree.fromstring(content)  # noqa: S314 - botocore's parser reads it, too
+        root = ElementTree.fromstring(content)  # noqa: S314 - botocore's parser reads `content`, too
     except (ValueError, RecursionError, ElementTree.ParseError):
         return False
     if "form-urlencoded" in asked:
@@ -150,6 +150,6 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
 
 
 def _header(headers: Mapping[str, Any], name: str) -> str:
-    """Return a header's value, empty if it is missing."""
+    """Return the value of an HTTP header; empty if the header is missing."""
     value = next((value for key, value in headers.items() if key.lower() == name), "")
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -245,7 +245,7 @@ class Lock:
         return record.age >= LIFETIME_S or "until" not in record.content
 
     def _release(self) -> None:
-        """Delete the lock if this command holds it; set `remaining` if that fails."""
+        """Delete the lock if this command holds it; if that fails, say why in `remaining`."""
         try:
             with deadline.extended(RELEASE_S):
                 try:
@@ -374,7 +374,7 @@ class _ContendedError(Throttled):
 
 
 def _age(answer: dict[str, Any]) -> float | None:
-    """Return the seconds between the last write and the answer, both by AWS's clock."""
+    """Return the seconds since the last write of the lock's parameter, by AWS's clock."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     written = answer["Parameter"].get("LastModifiedDate")
     try:

@@ -69,7 +69,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Database:
-    """The server of a cluster's metadata database, and its administrator's login."""
+    """Server of a cluster's metadata database, and the login of the server's administrator."""
 
     server: Server
     admin: Login
@@ -162,7 +162,7 @@ class _ComponentSetup:
         self._roles = Roles(connection, self._login.dbname, metadata.owner)
 
     def create(self) -> Iterator[Change]:
-        """Create roles and database, set the password, and complete the secret."""
+        """Create the component's roles and database, set the password, and complete the secret."""
         for step in self._roles.steps():
             if step.needed():
                 if not self._dry_run:
@@ -190,7 +190,7 @@ class _ComponentSetup:
             yield Change(self._component, "address of the server in the component's secret")
 
     def load(self, scripts: Sequence[tuple[Path, str]]) -> Iterator[Change]:
-        """Run all scripts in one transaction, unless the database already has tables."""
+        """Run the component's SQL scripts in one transaction, unless the database has tables."""
         if not scripts or (self._dry_run and self._server.login_problem(self._login)):
             return
         with self._server.connected(self._login) as connection, connection.transaction():
@@ -236,7 +236,7 @@ def _read_scripts(
 
 
 def read_script(file: Path) -> str:
-    """Return the text of a script.
+    """Return the text of an SQL script.
 
     Raises:
         Refused: The file cannot be read.

@@ -150,7 +150,7 @@ class ExportImport(ClusterOperation):
         exports = read_newest_manifests(self._aws, self._location.region, source.bucket)
         readable = {name: export for name, export in exports.items() if not export.error}
         if not source.is_copy:
-            # Each node has its own bucket prefix, and may read only this one.
+            # Each node has its own prefix in the bucket, and may read only keys with this prefix.
             readable = {name: export for name, export in readable.items() if name == node}
         if not readable:
             whose = source.cluster if source.is_copy else node

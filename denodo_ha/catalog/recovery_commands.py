@@ -1,4 +1,7 @@
-"""`denodo-ha catalog import-export` and `restore-database`: metadata from copies in one region."""
+"""`denodo-ha catalog import-export` and `restore-database`.
+
+The commands import a metadata export into a node, and restore a database from a database copy.
+"""
 
 from dataclasses import replace
 from typing import Annotated

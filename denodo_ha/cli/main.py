@@ -84,7 +84,7 @@ def _remember_choice(command: Any) -> None:
 
 
 def _config_only(config: options.Config = None) -> None:
-    """Replace the actual command while the shell completes the value of -c."""
+    """Do nothing: this function replaces a command while the shell completes the value of -c."""
 
 
 class Commands(TyperGroup):

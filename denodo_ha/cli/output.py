@@ -98,7 +98,7 @@ def _table(columns: Sequence[str], row_gap: int = 0) -> Table:
 
 
 def _lines(cell: Cell) -> Text:
-    """Return a cell as printable text that keeps its line breaks."""
+    """Return a table cell as printable text, with the line breaks of the cell."""
     if isinstance(cell, Text):
         return printable_cell(cell)
     return Text("\n").join(map(printable_cell, cell.split("\n")))

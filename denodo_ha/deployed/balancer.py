@@ -66,7 +66,7 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """Return the name for messages: service, node, Application Load Balancer, or logical id."""
+        """Return the target group's name for messages, such as its service or its node."""
         if self.node and self.auxiliary_of:
             return f"{self.node} ({self.auxiliary_of})"
         inner = f"{self.alb}'s balancer" if self.alb else None

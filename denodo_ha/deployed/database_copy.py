@@ -87,7 +87,7 @@ def _copy(backup: Mapping[str, Any]) -> DatabaseCopy:
 
 
 def _is_of(backup: Mapping[str, Any], source: DatabaseSource) -> bool:
-    """Return whether backups are those of a source; copied backups keep their database's ARN."""
+    """Return whether backups are of the source database, whose ARN copied backups keep."""
     _, _, _, region, account, *_ = [*str(backup.get("DBInstanceArn", "")).split(":"), *[""] * 5]
     if (region, account) != (source.region, source.account):
         return False

@@ -113,7 +113,7 @@ class Enabling(ClusterOperation):
         )
 
     def _confirm_metadata(self, node: str) -> None:
-        """Make a node record that an operator has confirmed its metadata."""
+        """Make a node record that an operator has confirmed the node's metadata."""
         cluster = self._read_cluster()
         self._plan(cluster, self._rotation(cluster), node)
         self._note(node, before="the node's metadata is not confirmed")

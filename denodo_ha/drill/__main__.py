@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run the command, and end the process with its exit code."""
+    """Run the drill, and end the process with the drill's exit code."""
     process.run(_load)
 
 

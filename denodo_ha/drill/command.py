@@ -265,7 +265,7 @@ def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
-    """Return the drill of the `--against` templates; drained nodes that they lack are ignored."""
+    """Return the drill of the `--against` templates, with those drained nodes that they have."""
     base = drill_paths([path])
     names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
     in_base = [name for name in drained if name in names]

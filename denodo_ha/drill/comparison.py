@@ -37,7 +37,7 @@ class OutcomeChange:
 
     @property
     def verdict(self) -> ChangeVerdict:
-        """The verdict: one worsening outweighs all improvements."""
+        """Verdict on the changed outcome of a failure: one worsening outweighs all improvements."""
         if self.worsenings:
             return "worse"
         if self.after is None:
@@ -174,7 +174,7 @@ def _moves_without_need(before: Outcome, after: Outcome) -> bool:
 
 
 def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
-    """Return the failover names that have a healthy standby only in the first outcome."""
+    """Return the failover names whose standby is healthy before the change, but not after."""
     if before.moves_site or after.moves_site:
         return []
     healthy = {change.name for change in before.dns_changes if change.standby}

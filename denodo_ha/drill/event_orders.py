@@ -98,7 +98,7 @@ class OrdersResult:
 
     @property
     def word(self) -> str:
-        """The verdict in one word; a violation takes precedence over unknowns."""
+        """Verdict on all event orders: broken, else unknown, else holds."""
         return "broken" if self.stories else "unknown" if self.unknowns else "holds"
 
 
@@ -280,7 +280,7 @@ class _Search:
         )
 
     def _settled(self, state: State) -> State:
-        """Return the state after every check that has data has taken its current status."""
+        """Return the state after each health check with data has taken its current status."""
         statuses = self._present_statuses(state)
         last = dict(state.last_statuses)
         kept = tuple(

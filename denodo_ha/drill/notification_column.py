@@ -19,7 +19,7 @@ REASONS_WITHOUT_NOTIFICATION: Final = {
     "service-down": "AWS checks only the instance, or checks HAProxy",
     "auxiliary-down": "AWS checks HAProxy and not the node",
 }
-"""By kind of failure: why no alarm on AWS's own metrics detects this failure."""
+"""Reasons why no alarm on AWS's own metrics detects a failure, by kind of failure."""
 
 NEVER_SET_OFF: Final = {
     "port allocation": "depends on the number of connections, which is not a failure",

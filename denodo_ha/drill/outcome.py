@@ -74,7 +74,7 @@ class Failure:
     """A failure.
 
     Attributes:
-        kind: its kind, a key of `scenarios.FAILURE_KINDS`.
+        kind: the kind of the failure, a key of `scenarios.FAILURE_KINDS`.
         cluster: the cluster, or clusters joined by commas; empty if the failure is in no cluster.
         name: the part of the cluster that fails.
     """
@@ -89,7 +89,7 @@ class Failure:
 
     @property
     def clusters(self) -> list[str]:
-        """The names of the clusters."""
+        """Names of the clusters in which the failure is; empty for a failure outside clusters."""
         return [name for name in self.cluster.split(", ") if name]
 
 

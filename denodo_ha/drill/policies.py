@@ -66,12 +66,12 @@ class Verdict:
 
     @property
     def is_broken(self) -> bool:
-        """Return whether there is a violation, regardless of unknown values."""
+        """Return whether the policy is violated, regardless of unknown values."""
         return bool(self.violations)
 
     @property
     def word(self) -> str:
-        """The verdict in one word."""
+        """Verdict in one word: broken, holds or unknown."""
         return "broken" if self.is_broken else "holds" if self.holds else "unknown"
 
 

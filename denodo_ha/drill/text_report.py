@@ -92,7 +92,7 @@ def _policy(verdict: Verdict) -> tuple[Cell, ...]:
 
 
 def _joined(texts: Iterable[str]) -> str:
-    """Join the lines of a cell; line breaks in names from templates are escaped."""
+    """Join the lines of a table cell; line breaks in names from templates are escaped."""
     return "\n".join(map(printable, texts))
 
 

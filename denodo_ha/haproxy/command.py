@@ -310,7 +310,7 @@ def apply(
 
 
 def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> RemoteHosts | None:
-    """Return the hosts that the option `--host` names; None for this machine."""
+    """Return the hosts that the option `--host` names; None without `--host`: this machine."""
     if host is not None:
         return RemoteHosts.parse(host, user=user, report=print_line, haproxy=local)
     if user is not None:

@@ -104,7 +104,7 @@ class LogReader:
     def lines(
         self, streams: Sequence[LogStream], since: datetime, until: datetime | None = None
     ) -> LogLines:
-        """Return the lines of streams in a period.
+        """Return the log lines of some log streams in a period.
 
         Raises:
             AwsError: AWS did not answer.

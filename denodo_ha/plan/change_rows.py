@@ -60,7 +60,7 @@ def next_database_step(change: DatabaseChange) -> str:
 
 
 def has_new_state(change: Change) -> bool:
-    """Return whether `denodo-ha roll` must bring the node to its new desired state."""
+    """Return whether `denodo-ha roll` must bring the changed node to a new desired state."""
     return any(why.startswith("state: ") for why in change.why)
 
 

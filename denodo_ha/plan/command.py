@@ -136,7 +136,10 @@ def plan(
 
 
 def _has_waiting_alarm(template: Template) -> bool:
-    """Return whether a cluster has two no-data alarms; its health check monitors only one."""
+    """Return whether a cluster has two alarms for minutes without data.
+
+    The cluster's health check monitors only one of these alarms.
+    """
     alarms = [
         properties
         for kind, properties in stack.resources_of(template).values()

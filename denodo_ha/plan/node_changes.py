@@ -94,7 +94,10 @@ class _Stack:
                 yield str(tags.get(names.NODE_TAG, "")), joined_text(properties.get("Value", ""))
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
-        """Return a value; a reference gets the properties whose change replaces its resource."""
+        """Return a value in a form for comparisons between two templates.
+
+        A `Ref` gets those properties of the resource whose change replaces the resource.
+        """
         if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
             kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {

@@ -38,7 +38,7 @@ class SwitchChange:
 
     @property
     def text(self) -> str:
-        """Return a description of the change."""
+        """Return a description of the change of the switch's metric."""
         return f"the switch's metric changes from namespace {self.before} to {self.after}"
 
 
@@ -58,7 +58,7 @@ def _differ(before: str, after: str) -> bool:
 
 
 def _namespace(template: Template) -> str:
-    """Return the namespace of a template's switch; empty if it has no switch."""
+    """Return the namespace of a template's switch; empty for a template without a switch."""
     for kind, properties in resources_of(template).values():
         if kind == _ALARM and properties.get("MetricName") == failover_plan.SWITCH_METRIC:
             return str(properties.get("Namespace", ""))

@@ -185,7 +185,7 @@ def _require_folder_of(file: Path) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the page, or raise an error with the reason."""
+    """Write the review's HTML page to a file; raise `Failed` if that is not possible."""
     try:
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -194,7 +194,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _differences(revisions: Revisions) -> list[str]:
-    """Return the differences of `cdk diff`, or the reason why there are none."""
+    """Return the differences that `cdk diff` shows, or why `cdk diff` is not available."""
     try:
         return list(stack_differences(revisions.base, revisions.new))
     except CommandError as error:

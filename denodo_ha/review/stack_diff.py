@@ -33,7 +33,7 @@ def stack_differences(
 
 
 def _text(old: SynthesisedStack | None, new: SynthesisedStack) -> str:
-    """Return the difference of a stack; empty if there is none."""
+    """Return the difference of a stack between two revisions; empty if there is none."""
     if old is None:
         return f"Stack {new.name}\nNew: {_size(new)} in {_location(new)}"
     return _difference(old, new)

@@ -34,7 +34,7 @@ class StackPair:
 
     @cached_property
     def templates(self) -> tuple[Template | None, Template | None]:
-        """The templates before and after the change."""
+        """Templates of the stack before and after the change."""
         return (
             None if self.before is None else self.before.template,
             None if self.after is None else self.after.template,

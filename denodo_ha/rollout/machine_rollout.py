@@ -51,7 +51,7 @@ class Deployer(Protocol):
         """Synthesise a configuration into a folder."""
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy one stack of a synthesised folder; raise `Failed` if the deploy fails."""
+        """Deploy one stack from the output folder of `synth`; raise `Failed` on failure."""
 
 
 class MachineRollout(NodeSequence):

@@ -53,7 +53,7 @@ class NodeTask(Generic[Goal]):
 
     @property
     def tag(self) -> DrainTag | None:
-        """The node's drain tag, None if it has none."""
+        """Drain tag of the node; None for a node without a drain tag."""
         return self.condition.tag
 
     @property

@@ -51,7 +51,7 @@ def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
 
 
 def sentence(standby: Standby, losses: tuple[Loss, ...], now: datetime) -> str:
-    """Return the losses in one sentence."""
+    """Return one sentence on the data that a failover to the standby would lose."""
     parts = [
         f"{loss.kind} since {clock_text(loss.since, now)} ({age_text(now - loss.since)})"
         if loss.since is not None

@@ -15,7 +15,7 @@ from denodo_ha.standby.standby_facts import Standby
 
 
 def print_report(standby: Standby, report: StandbyReport) -> None:
-    """Print the lines as a table, then what to do, then the verdict."""
+    """Print the check lines as a table, then the remedies, then the verdict."""
     rows = [
         (
             str(line.number),
@@ -37,7 +37,7 @@ def print_report(standby: Standby, report: StandbyReport) -> None:
 
 
 def sentence(report: StandbyReport) -> str:
-    """Return the verdict in words, with the numbers of the lines that are not ok."""
+    """Return the verdict in words, with the numbers of the check lines that are not ok."""
     others = [line for line in report.lines if line.state != OK]
     if report.verdict == READY:
         return "ready to take over"
@@ -51,12 +51,12 @@ def _age(seconds: int | None) -> str:
 
 
 def print_report_json(standby: Standby, report: StandbyReport) -> None:
-    """Print the lines and the verdict as JSON."""
+    """Print the check lines and the verdict as JSON."""
     print_json(report_fields(standby, report))
 
 
 def report_fields(standby: Standby, report: StandbyReport) -> Mapping[str, Any]:
-    """Return the fields of the JSON output."""
+    """Return the fields of the JSON output of `denodo-ha failover check`."""
     return {
         "environment": standby.site.environment,
         "standby": standby.name,
@@ -67,7 +67,7 @@ def report_fields(standby: Standby, report: StandbyReport) -> Mapping[str, Any]:
 
 
 def put_ages(aws: Aws, site: FailoverLocation, report: StandbyReport) -> None:
-    """Put the known ages of the lines as metrics, in the namespace of the switch's metric.
+    """Put the known ages of the check lines as metrics, in the namespace of the switch's metric.
 
     The call needs the permission that throwing the switch needs.
 

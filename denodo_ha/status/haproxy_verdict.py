@@ -87,7 +87,7 @@ def _servers(proxies: Iterable[Proxy]) -> list[InstanceServer]:
 def _unapplied(
     nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy], apply: str
 ) -> Iterator[str]:
-    """Yield the instances that do not run the configuration file of the last deploy."""
+    """Yield problems of HAProxy instances that do not have the last deploy's nodes or services."""
     expected = {node.name for node in nodes}, set(_services(groups))
     differ: dict[str, list[str]] = {}
     for proxy in proxies:

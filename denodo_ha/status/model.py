@@ -157,7 +157,7 @@ class Proxy:
 
     @property
     def answered(self) -> bool:
-        """True if the instance reported its status."""
+        """True if the HAProxy instance reported its status."""
         return not (self.unasked or self.problem)
 
 

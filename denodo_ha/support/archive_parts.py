@@ -68,7 +68,7 @@ class ReadPart:
 
 
 def read_parts(parts: Sequence[Part]) -> list[ReadPart]:
-    """Read all parts in parallel."""
+    """Read all parts of a support archive in parallel."""
     return map_concurrently(_read, parts, workers=max(len(parts), 1))
 
 
@@ -84,7 +84,7 @@ def _read(part: Part) -> ReadPart:
 
 
 def local_parts(configuration: Path | None) -> Iterator[Part]:
-    """Yield the parts that need no call to AWS: versions, configuration, pins."""
+    """Yield the parts of a support archive that need no call to AWS, such as versions."""
     yield Part("versions.json", _versions)
     if configuration is None:
         return

@@ -35,7 +35,8 @@ _AUTHENTICATION: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 _SKIPPED: Final = (b"v", b"N")
-"""Messages that may precede the answer: NegotiateProtocolVersion and NoticeResponse."""
+"""Messages that may precede the server's answer to the start of a session:
+NegotiateProtocolVersion and NoticeResponse."""
 _MAX_SKIPPED: Final = 10
 
 

@@ -39,7 +39,7 @@ class SecondConnection:
 
 @dataclass(frozen=True)
 class Registry:
-    """The content of a registry, and the random number of its Java process."""
+    """Content of an RMI registry, and the random number of the registry's Java process."""
 
     process: int
     stubs: tuple[Stub, ...]
@@ -138,7 +138,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 
 
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
-    """Compare a remote reference's host and port with the configuration; record the result."""
+    """Compare a remote reference with the configuration; record the result in the step."""
     nodes = expected.nodes.get(stub.port, ())
     step.seen = f"clients continue at {host_port(stub.host, stub.port)}"
     if nodes:

@@ -92,7 +92,7 @@ class Site:
         return "" if is_same else "rmi-host"
 
     def known_balancers(self) -> dict[str, str]:
-        """Return the known load balancers of the clusters to which the name may resolve."""
+        """Return the known load balancers of the clusters to which the site's host may resolve."""
         return {
             cluster: self.balancers[cluster]
             for cluster in self.clusters

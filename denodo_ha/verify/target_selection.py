@@ -137,7 +137,7 @@ def locate(
                 if isinstance(answer, str):
                     balancers[cluster] = answer
                 else:
-                    # Not an error: the site can be verified without this name.
+                    # Not an error: the site can be verified without this load balancer's name.
                     unknown.append(f"{cluster}: {answer}")
             known = [f"{cluster} is {name}" for cluster, name in sorted(balancers.items())]
             step.seen = ", ".join(known)

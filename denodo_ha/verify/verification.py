@@ -70,7 +70,7 @@ def require_services(environment: Environment, services: Iterable[str]) -> None:
 
 
 def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
-    """Return the protocol of a service: that of its readiness probe, or Arrow Flight."""
+    """Return the protocol with which a service is verified, derived from its readiness probe."""
     probe = readiness.service_probe(environment, name, service).kind
     if probe == "vdp":
         # From Denodo 8.0 on, JDBC clients use one connection, with a protocol that is not
@@ -263,7 +263,7 @@ class Verification:
         )
 
     def verify(self, log: StepLog, port: VerifiedPort) -> None:
-        """Verify one port, and record all faults in the log."""
+        """Verify one port of the site, and record all faults in the port's step log."""
         trust = Trust(self.settings.ca_bundle, ("h2",) if port.protocol == "flight" else ())
         reachable = []
         for address in self._addresses:

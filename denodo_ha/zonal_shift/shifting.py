@@ -139,7 +139,7 @@ class ZonalShifts:
 
     @property
     def _look(self) -> str:
-        """Return the text for messages that names the command which shows the active shift."""
+        """Return the part of a message with the command that shows the active zonal shift."""
         shift = full_command("shift", cluster=self._cluster.name)
         return f"`{shift}` shows the active shift"
 

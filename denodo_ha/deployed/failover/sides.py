@@ -96,7 +96,11 @@ class Side:
 
     @property
     def state(self) -> str:
-        """Return the cluster's state from its health checks, or without them from its targets."""
+        """Return the cluster's state, from its health check and from its targets.
+
+        The targets count for an alias record, and for a record whose health check does not check
+        the cluster.
+        """
         if not self.read:
             return UNKNOWN
         own = [self._own.state] if self._own else []
@@ -157,7 +161,7 @@ class Sides:
     secondary: Side
 
     def of(self, role: Role) -> Side:
-        """Return the side of a role."""
+        """Return the side with a role, primary or secondary."""
         return self.primary if role == PRIMARY else self.secondary
 
     @property
@@ -167,7 +171,7 @@ class Sides:
 
     @property
     def switch(self) -> Route53Check | None:
-        """Return the switch's health check; None if it could not be read."""
+        """Return the switch's health check; None if the health check could not be read."""
         return self.primary.check.find("switch") if self.primary.check else None
 
     @property

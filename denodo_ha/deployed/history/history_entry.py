@@ -19,7 +19,7 @@ FAILED: Final = "failed"
 INTERRUPTED: Final = "interrupted"
 _SCHEMA: Final = 1
 _KEY_TIME: Final = "%Y%m%dT%H%M%SZ"
-"""Time in an object's key, so that keys are in the order of time."""
+"""Format of the time in an object's key: the order of the keys is the order of the times."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class HistoryEntry:
 
     @property
     def key(self) -> str:
-        """Return the key of the entry's object."""
+        """Return the key of the S3 object that contains this entry."""
         time = f"{self.at.astimezone(UTC):{_KEY_TIME}}"
         return f"{HISTORY_PREFIX}{time}-{self.id}{_key_end(self.command)}"
 
     def as_json(self) -> bytes:
-        """Return the content of the entry's object."""
+        """Return the content of the S3 object that contains this entry."""
         at = self.at.isoformat(timespec="milliseconds")
         content = {"schema": _SCHEMA, **asdict(self), "at": at}
         return json.dumps(content, default=str).encode()

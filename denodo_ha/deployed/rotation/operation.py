@@ -192,7 +192,7 @@ class ClusterOperation:
         self._remaining_lock = lock.remaining or self._remaining_lock
 
     def _read_cluster(self) -> Cluster:
-        """Return the cluster of the operation as it is now."""
+        """Return the operation's cluster, read from AWS at this moment."""
         return read_cluster(self._aws, self._location)
 
     def _rotation(self, cluster: Cluster) -> Rotation:
@@ -207,5 +207,5 @@ class ClusterOperation:
 
 
 def of_nodes(text: str) -> str:
-    """Return the text with "no node was changed" instead of "nothing was changed"."""
+    """Return a message with "no node was changed" instead of "nothing was changed"."""
     return _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", text)

@@ -162,7 +162,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return each `Entrance` of a node, for `open`; some may already send it sessions."""
+        """Return each `Entrance` of a node, also if it already sends sessions to the node."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:

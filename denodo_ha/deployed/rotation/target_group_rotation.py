@@ -36,7 +36,7 @@ _UNUSED: Final = "unused"
 
 
 def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
-    """Return the target groups that a node leaves when it is taken out."""
+    """Return the target groups that a node shares with other nodes; a drained node leaves them."""
     return tuple(group for group in cluster.groups_of(node) if group.node is None)
 
 
@@ -51,7 +51,7 @@ class TargetGroupRotation(Rotation):
     not_counted: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def drain_scope(self, node: str) -> str:
-        """Return the names of a node's shared target groups."""
+        """Return the names of the target groups that a node shares with other nodes."""
         return labels(self._shared(node))
 
     def service_scope(self, node: str) -> str:
@@ -306,7 +306,7 @@ class TargetGroupRotation(Rotation):
         return self.cluster.node(node).instance_id in group.healthy
 
     def describe(self, node: str) -> str:
-        """Return a text that names the shared target groups in which a node is registered."""
+        """Return a text that says which of the target groups for several nodes have a node."""
         shared = self._shared(node)
         if not shared:
             return f"{node} has no shared target group"

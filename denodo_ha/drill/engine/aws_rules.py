@@ -232,7 +232,7 @@ def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> 
     _CONFIG,
 )
 def calculated(children: Sequence[bool], needed: int) -> bool:
-    """Return whether a calculated check is healthy, given its children's status."""
+    """Return whether a calculated health check is healthy, given its child checks' status."""
     return sum(children) >= needed
 
 

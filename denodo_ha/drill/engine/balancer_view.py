@@ -258,7 +258,7 @@ class BalancerView:
 
     @cached_property
     def serving_nodes(self) -> Mapping[int, int]:
-        """For each service's port: the number of nodes that serve new connections to it."""
+        """For each service's port: the number of nodes that serve new connections to this port."""
         counts: dict[int, int] = {}
         for port in self.ports:
             nodes: set[Key] = set()

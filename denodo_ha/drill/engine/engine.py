@@ -288,7 +288,7 @@ class _ThroughName:
         )
 
     def outcome(self) -> PathOutcome:
-        """Return the outcome for the path to which the name resolves after the failure."""
+        """Return the outcome for clients that follow the name's DNS answer after the failure."""
         situation = self._after.situation
         path = self._engine.path(self._name.name, self._new, situation)
         old_path = self._engine.path(self._name.name, self._old, self._before.situation)

@@ -40,7 +40,7 @@ class Route53Health:
         self._answers: dict[str, Role] = {}
 
     def view(self, balancer: Key) -> BalancerView:
-        """Return the `BalancerView` of a balancer in this situation."""
+        """Return the `BalancerView` of a balancer during the failures of `situation`."""
         return self._views(balancer, self.situation)
 
     def answer(self, name: FailoverName) -> Role:

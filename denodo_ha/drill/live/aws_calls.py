@@ -237,7 +237,7 @@ class SiteCalls:
 
     @property
     def unread(self) -> tuple[UnreadPart, ...]:
-        """The calls that gave no answer, in a fixed order."""
+        """Calls to which AWS gave no answer, in a fixed order."""
         return tuple(self._unread[key] for key in sorted(self._unread))
 
     def is_unread(self, call: LiveCall, region: str) -> bool:

@@ -1,4 +1,4 @@
-"""The report of drift: sentences on failures, and the list of differences."""
+"""Report on drift between templates and a live site: other outcomes, and all differences."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -130,7 +130,7 @@ def _unread_types(
 
 
 def _account(aws: Aws, regions: Sequence[str]) -> str:
-    """Return the account of the credentials, empty if it cannot be read."""
+    """Return the account id of the credentials; empty if the id cannot be read."""
     try:
         return aws.account(regions)
     except (NoCredentials, ExpiredCredentials):

@@ -176,7 +176,7 @@ class Model:
         return sorted((self.checks[key] for key in keys), key=lambda check: (check.name, check.key))
 
     def alarm_of(self, check: HealthCheck) -> Alarm | None:
-        """Return the alarm of a metric check, None if no template has it."""
+        """Return the alarm of a metric check; None if no template has the alarm."""
         return self.alarms.get(check.alarm or "")
 
     def by_operators_alone(self, record: Record) -> bool:

@@ -86,7 +86,7 @@ class Resolver:
         return resolved if isinstance(resolved, dict) else {}
 
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
-        """Return whether a resource's condition creates the resource; True if it is unknown."""
+        """Return whether a resource's condition creates the resource; True if not known."""
         condition = resource.get("Condition")
         if not isinstance(condition, str):
             return True

@@ -174,7 +174,7 @@ class _Loops:
         return result
 
     def _bodies(self, name: str, loop: object) -> Iterator[dict[str, Any]]:
-        """Yield the body of a loop for each item of its collection."""
+        """Yield the body of an `Fn::ForEach` loop for each item of the loop's collection."""
         identifier, collection, body = (*as_list(loop), None, None, None)[:3]
         items = self._collection(collection)
         known = isinstance(items, list) and all(isinstance(item, str | int) for item in items)

@@ -180,7 +180,7 @@ def max_parameter_bytes(
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """Return Virtual DataPort's heap in MiB; None if it is unknown, or with `denodo.jvm.vdp`."""
+    """Return Virtual DataPort's heap in MiB; None if not known, or with `denodo.jvm.vdp`."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None

@@ -31,7 +31,7 @@ _FAST_INTERVAL = "250ms"
 node is out of service after about a second."""
 
 Section = tuple[str, list[str]]
-"""Section of the file: its title and its lines."""
+"""Section of HAProxy's configuration file: title and lines."""
 
 
 @dataclass(frozen=True)

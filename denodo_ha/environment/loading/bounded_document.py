@@ -346,7 +346,7 @@ class PlainConstructor(SafeConstructor):
     """Constructor of plain data that reports the position of every value that it cannot read."""
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the base class's signature
-        """Return the data of a node."""
+        """Return the data of a YAML node."""
         if isinstance(node, ScalarNode) and has_half_character(str(node.value)):
             raise MarkedYAMLError(problem=HALF_CHARACTER, problem_mark=node.start_mark)
         try:

@@ -116,7 +116,7 @@ def nearest_key(root: type[BaseModel], path: Path) -> str | None:
 
 
 def _choices(context: Mapping[str, Any]) -> str:
-    """Return the values of a literal as YAML writes them."""
+    """Return the allowed values of a key, as YAML writes these values."""
     return str(context.get("expected", "")).replace("True", "true").replace("False", "false")
 
 

@@ -116,7 +116,7 @@ _DAY_S = 24 * _HOUR_S
 
 
 def text() -> str:
-    """Return the content of the page."""
+    """Return the content of the reference page, in Markdown."""
     parts = [_HEAD]
     for path, section in SECTIONS:
         purpose = " ".join((section.__doc__ or "").strip().split("\n\n")[0].split())

@@ -143,7 +143,7 @@ class _Reader:
         return self.scalar(node, path, position)
 
     def scalar(self, node: ScalarNode, path: Path, position: Position) -> Any:
-        """Return the data of a scalar: a string, number, bool or null."""
+        """Return the data of a YAML scalar: a string, number, bool or null."""
         if node.value or node.style:
             # Empty values are not stored, so that problems have the positions of their keys:
             # ruamel.yaml gives an empty value the position of the next token.
@@ -267,7 +267,7 @@ class _Reader:
 
 
 def _text(node: ScalarNode) -> str:
-    """Return a scalar as it is written; raise `DocumentError` for a lone surrogate."""
+    """Return the text of a YAML scalar; raise `DocumentError` for a lone surrogate."""
     text = str(node.value)
     if has_half_character(text):
         raise DocumentError(HALF_CHARACTER, _position(node))

@@ -94,7 +94,7 @@ after each finding."""
     @model_validator(mode="before")
     @classmethod
     def _services(cls, data: Any) -> Any:
-        """Add the default services of the Denodo version, if the file has no services."""
+        """Add the Denodo version's default services, if the configuration has no `services`."""
         if not isinstance(data, dict) or data.get("services") is not None:
             return data
         denodo = data.get("denodo")

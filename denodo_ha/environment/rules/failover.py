@@ -18,7 +18,7 @@ _UNREACHABLE = (
 
 
 def failover_clusters(environment: Environment) -> Iterator[Problem]:
-    """Primary and secondary must be two different clusters of the file."""
+    """Primary and secondary must be two different clusters of the configuration."""
     failover = environment.failover
     if failover is None:
         return
@@ -99,7 +99,7 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_record_is_a_host(environment: Environment) -> Iterator[Problem]:
-    """The record must not be a wildcard, because clients connect to its name."""
+    """The failover record's name must not be a wildcard, because clients connect to this name."""
     failover = environment.failover
     if failover is not None and failover.record.startswith("*"):
         yield Problem(

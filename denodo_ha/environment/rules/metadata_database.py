@@ -260,7 +260,7 @@ SAFEGUARDS = (
         "if the database is deleted or replaced, its metadata cannot be restored",
     ),
 )
-"""Keys that are true by default, with the consequence of setting them to false."""
+"""Keys of `catalog` that are true by default, with the consequence of setting them to false."""
 
 
 def _clock(text: str) -> timedelta:

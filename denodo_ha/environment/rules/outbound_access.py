@@ -28,7 +28,7 @@ def settings_of_created_vpc(environment: Environment) -> Iterator[Problem]:
 
 
 def nat_of_public_node(environment: Environment) -> Iterator[Problem]:
-    """A public node without a balancer must not have a kind of NAT: the node uses no NAT."""
+    """`nat` must keep its default for a public node without a balancer, which uses no NAT."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None and network.nat != "zone" and has_public_node(cluster):

@@ -128,7 +128,7 @@ def measured_leg(leg: Leg, observation: Observation, expected: ExpectedTimes | N
 
 
 def _between(seen: Iterable[Seen], leg: Leg) -> list[Seen]:
-    """Return the observations between the datapoint of a direction and its end."""
+    """Return a direction's observations, without those before the switch's datapoint."""
     begin = leg.begin if leg.put is None else leg.put
     return [each for each in seen if begin <= each.at and (leg.end is None or each.at <= leg.end)]
 

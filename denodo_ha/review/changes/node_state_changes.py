@@ -145,7 +145,7 @@ def node_states(resources: Resources) -> dict[str, State]:
 
 
 def parsed_state(properties: Properties) -> State:
-    """Return the desired state in an SSM parameter; empty for a parameter without one."""
+    """Return the desired state in an SSM parameter; empty if the value has another form."""
     try:
         state = parse_json_answer(joined_text(properties.get("Value", "")) or "{}")
     except ValueError:

@@ -90,7 +90,7 @@ class Permission:
     condition: str = ""
 
     def covers(self, other: "Permission") -> bool:
-        """Return whether this permission includes all of the other permission."""
+        """Return whether this permission includes everything that another permission includes."""
         return (
             (self.holder, self.effect) == (other.holder, other.effect)
             and self.condition in {"", other.condition}

@@ -234,7 +234,7 @@ def _notifying(resources: Resources) -> dict[str, str]:
 
 
 def _subscriptions(resources: Resources) -> set[tuple[str, str]]:
-    """Return the name and a subscriber of each topic."""
+    """Return all subscriptions: pairs of a topic's name and a subscriber."""
     topics = of_type(resources, _TOPIC)
     found = {
         (_topic_label(topics, id_), _endpoint(entry))

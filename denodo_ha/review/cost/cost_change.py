@@ -83,7 +83,7 @@ class CostChange:
 
     @cached_property
     def total(self) -> SumChange:
-        """The monthly sum of the environment before and after."""
+        """Monthly sum of the environment before and after the change."""
         return _sum_change("", self.before, self.after)
 
     @cached_property
@@ -93,7 +93,7 @@ class CostChange:
 
     @cached_property
     def items(self) -> tuple[ItemChange, ...]:
-        """The items whose amount or price differs."""
+        """Items whose amount or price differs before and after the change."""
         return tuple(
             ItemChange(name, item, _text(before, item), _text(after, item))
             for name, (before, after) in self._sides.items()

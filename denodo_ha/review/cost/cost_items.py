@@ -92,7 +92,7 @@ def _by_use(name: str, note: str) -> Counted:
 
 
 def _list(properties: Properties, key: str) -> list[Any]:
-    """Return a list of a template; empty for another value, such as a reference."""
+    """Return the list in a property; empty if the value is not a list, such as a reference."""
     value = properties.get(key)
     return value if isinstance(value, list) else []
 

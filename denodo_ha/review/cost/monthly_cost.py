@@ -99,7 +99,7 @@ class MonthlyCost:
 
     @cached_property
     def lines(self) -> tuple[CostLine, ...]:
-        """The lines of all scopes."""
+        """Cost lines of all scopes."""
         return tuple(line for scope in self.scopes for line in scope.lines)
 
     @cached_property

@@ -213,7 +213,7 @@ _ITEMS: Final[Mapping[str, Callable[[str, Mapping[str, str]], str]]] = {
 
 
 class _Entries:
-    """The entries of a price list file, one at a time."""
+    """Reader of a price list file, which reads one entry at a time."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -258,7 +258,7 @@ class _Entries:
         self._position += 1
 
     def _next(self) -> str:
-        """Return the next character that is not white space; empty at the end."""
+        """Return the next character that is not white space; empty at the end of the file."""
         while True:
             rest = re.compile(r"\s*").match(self._text, self._position)
             self._position = rest.end() if rest else self._position

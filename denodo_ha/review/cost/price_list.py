@@ -143,7 +143,7 @@ def updated_file(
 
 @cache
 def shipped_prices() -> Prices:
-    """Return the prices of this package."""
+    """Return the prices that this package contains, in prices.json."""
     return read_prices(Path(__file__).with_name("prices.json"))
 
 
@@ -164,7 +164,7 @@ def _source(entry: Mapping[str, Any]) -> Source:
 
 
 def _usd(value: Any, region: str, item: str) -> Decimal:
-    """Return a price; raise an error if it is not positive, or above `_MOST_USD`."""
+    """Return a price in USD; raise an error unless the price is above 0, up to `_MOST_USD`."""
     try:
         usd = Decimal(value) if isinstance(value, str) else Decimal("NaN")
     except InvalidOperation:

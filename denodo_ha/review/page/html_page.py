@@ -156,7 +156,7 @@ def _verdict(verdict: Verdict) -> Markup:
 
 
 def _list(names: Iterable[str]) -> Markup:
-    """Return the names of findings, each with its places."""
+    """Return the names of findings as an HTML list, each with the places of the finding."""
     items = []
     for name in names:
         finding, _, places = _text(name).partition(" (")

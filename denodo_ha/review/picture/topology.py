@@ -33,7 +33,7 @@ class _Drawing:
         """Load balancers and nodes to which clients connect, by cluster."""
 
     def areas(self) -> Iterator[Area]:
-        """Yield each cluster, with its zones."""
+        """Yield an area for each cluster, and in this area one for each zone."""
         for name, cluster in self._model.clusters.items():
             yield Area(_area(name), f"{name}, {cluster.region}")
             for zone in sorted({_zone(machine) for machine in self._in_zones(cluster)}):
@@ -151,7 +151,7 @@ class _Drawing:
         return [line.replace(_NO_BREAK, " ") for line in lines]
 
     def _reached(self, balancer: Balancer, groups: list[TargetGroup]) -> str:
-        """Return the targets of a listener in words, such as `all nodes` or names."""
+        """Return the targets of a listener in words, such as `every node` or names."""
         cluster = self._model.clusters[balancer.cluster]
         keys = {target.machine for group in groups for target in group.targets}
         if not keys:

@@ -41,7 +41,7 @@ def configuration_text(name: str, site: FoundSite) -> str:
 
     Args:
         name: name of the environment.
-        site: the site.
+        site: the found site that the configuration describes.
     """
     return "\n".join([*_head(name, site), *_clusters(site), *_failover(site)]) + "\n"
 

@@ -12,7 +12,7 @@ from denodo_ha.environment.loading.problem import printable
 
 
 def text_lines(ways: Iterable[Way]) -> Iterator[str]:
-    """Yield the lines of the plan for a terminal."""
+    """Yield the lines of the adoption plan for a terminal."""
     for number, way in enumerate(ways, start=1):
         yield ""
         yield f"Way {number}, {way.name}: {way.summary}"
@@ -24,7 +24,7 @@ def text_lines(ways: Iterable[Way]) -> Iterator[str]:
 
 
 def markdown_page(title: str, ways: Iterable[Way]) -> str:
-    """Return the plan as a page in Markdown."""
+    """Return the adoption plan as a page in Markdown."""
     lines = [f"# {markdown_text(printable(title))}"]
     for number, way in enumerate(ways, start=1):
         lines += ["", f"## Way {number}: {way.name}", "", markdown_text(way.summary)]
@@ -41,7 +41,7 @@ def markdown_page(title: str, ways: Iterable[Way]) -> str:
 
 
 def _shell_lines(step: Step) -> Iterator[str]:
-    """Yield the commands of a step, each after a comment that names its change."""
+    """Yield a step's shell commands, each after a comment on what the command changes."""
     for command in step.commands:
         if command.why:
             yield f"# {command.why}"
@@ -51,11 +51,11 @@ def _shell_lines(step: Step) -> Iterator[str]:
 def json_report(
     files: Mapping[str, Any], site: FoundSite, takeovers: Iterable[Takeover], ways: Iterable[Way]
 ) -> dict[str, Any]:
-    """Return the plan for programs.
+    """Return the adoption plan as data for programs.
 
     Args:
         files: the files of `adopt`, and for each: written, or not changed.
-        site: the site.
+        site: the found site.
         takeovers: the takeover of each cluster.
         ways: the ways forward for the site.
     """

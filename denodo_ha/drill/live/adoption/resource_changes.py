@@ -217,7 +217,7 @@ def _tag_commands(
 def _attribute_changes(
     title: str, command: str, present: Mapping[str, str] | None, declared: Iterable[Any] | None
 ) -> Iterator[Change]:
-    """Yield one change that sets all attributes which differ or could not be read."""
+    """Yield one change that sets all attributes which differ from the template, or are unknown."""
     different = {
         str(item["Key"]): str(item["Value"])
         for item in declared or ()

@@ -136,7 +136,7 @@ def _referenced(value: object) -> str:
 
 
 class _Comparison:
-    """Comparison of a cluster's template with its load balancer."""
+    """Comparison of a cluster's template with the cluster's deployed load balancer."""
 
     def __init__(
         self, cluster: FoundCluster, stack: SynthesisedStack, details: SiteDetails
@@ -149,7 +149,7 @@ class _Comparison:
         self._remarks: list[str] = []
 
     def takeover(self, environment: str) -> Takeover:
-        """Return the takeover: the result of the comparison."""
+        """Return the takeover of the load balancer, as the comparison permits or refuses it."""
         name = self._stack.name.removeprefix(f"{environment}-")
         balancer = self._cluster.balancer
         if balancer.is_own:

@@ -68,11 +68,11 @@ class FoundCluster:
         return self.cluster.balancer
 
     def record(self, instance_id: str) -> DrainRecord:
-        """Return the drain record of an instance; empty if it has none."""
+        """Return the drain record of an instance; empty for an instance without a drain record."""
         return self.records.get(instance_id, _NO_RECORD)
 
     def auto_scaling_group(self, instance_id: str) -> str:
-        """Return the name of an instance's Auto Scaling group, empty if it has none."""
+        """Return the name of an instance's Auto Scaling group; empty without such a group."""
         instance = self.instances.get(instance_id)
         return instance.tags.get(GROUP_TAG, "") if instance else ""
 
