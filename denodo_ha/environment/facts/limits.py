@@ -327,7 +327,8 @@ Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Project default of `exports.retention_days`: operators have a month to detect lost metadata."""
+"""Project defaults of `exports.every` and `exports.retention_days`: operators have a month to
+detect lost metadata."""
 
 NOT_COMPARED_MOST: Final = 20
 """Project limit of `exports.not_compared`: this number of patterns fits into a node's desired state
