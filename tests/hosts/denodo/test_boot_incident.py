@@ -213,7 +213,7 @@ class _KilledError(BaseException):
 def test_a_boot_takes_back_the_change_of_a_killed_run(
     node: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """The boot needs no answer from AWS to undo the change."""
+    """The boot undoes an interrupted change even if AWS denies calls of the boot."""
 
     def kill(_servers: Servers) -> None:
         raise _KilledError
