@@ -304,7 +304,7 @@ class _Program:
         yield "}"
 
     def _lever(self) -> Iterator[str]:
-        """Yield the events of the operators' switch, which needs a working Region to be thrown."""
+        """Yield the events of the operators' switch; a throw needs the switch's Region to work."""
         switches = [
             key
             for key, check in self.used_checks.items()

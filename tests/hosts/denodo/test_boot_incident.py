@@ -106,7 +106,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Clo
 
 @pytest.fixture
 def node(booted: tuple[Home, Cloud, Path], monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Return the node as it is after its first boot, with its machine stopped."""
+    """Return a node after its first boot, with all processes of its machine stopped."""
     monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", _CALL_S)
     home, _, copy = booted
     home.end()

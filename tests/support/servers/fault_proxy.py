@@ -237,7 +237,7 @@ class FaultProxy:
 
     @contextmanager
     def in_progress(self) -> Iterator[None]:
-        """Count a call as being in progress, also after its client has gone."""
+        """Count a call as in progress until the block ends, even if the client has disconnected."""
         with self._ended:
             self._running += 1
         try:
