@@ -113,7 +113,7 @@ def package(module: str) -> str:
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """Return the table's entry for the innermost of its packages that contains the module."""
+    """Return the entry of `names` for the innermost package that contains the module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 

@@ -285,7 +285,7 @@ def with_proxies(
 
 
 def one_cluster(**changes: Any) -> Templates:
-    """Return the template of one cluster, with changed parts."""
+    """Return the template of one cluster; `changes` set sections of the template."""
     return {"site-a": cluster("a") | changes}
 
 

@@ -94,7 +94,7 @@ class Balancing:
         self._agent.cli(folder / "aws")
 
     def begin(self) -> None:
-        """Start HAProxy with the deployed file, and register it as the instance's stand-in."""
+        """Start HAProxy with the deployed file, and register HAProxy as the instance's stand-in."""
         expected = json.loads(self._wanted())
         self.proxy.start(_here(_deployed(self._access, expected["file"]), self._told))
         self.reachable(agent=True)
@@ -114,7 +114,7 @@ class Balancing:
         control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Remove the stand-in, and stop its agent and HAProxy."""
+        """Deregister HAProxy as the instance's stand-in; stop HAProxy and the stand-in's agent."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._agent.end()
         self.proxy.stop()

@@ -303,7 +303,7 @@ def _peer(rule: dict[str, Any]) -> str:
 
 
 def _records(topology: Topology) -> None:
-    """Check the endpoint's two records: each has its cluster's address and health check."""
+    """Check the two records of the failover name: each has the address and check of its cluster."""
     failover = topology.environment.failover
     assert failover is not None
     apex = failover.record == "@"

@@ -163,7 +163,7 @@ class Machine:
         control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Remove the stand-in and stop its processes."""
+        """Deregister this machine as the instance's stand-in, and stop the machine's processes."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._endpoint.shutdown()
         self._serving.join()

@@ -1,4 +1,4 @@
-"""Deviations of a deployed environment from its configuration, undone when a block ends."""
+"""Deviations of a deployed environment, each a context manager that undoes the deviation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -139,7 +139,7 @@ def adopted(
 
 
 def copied(source: Adopted, folder: Path) -> Path:
-    """Copy the files that `adopt` wrote to another folder; return the configuration file there."""
+    """Copy the output files of `adopt` to a folder; return the copy of the configuration file."""
     for file in source.folder.iterdir():
         shutil.copy(file, folder)
     return folder / source.file.name

@@ -105,7 +105,7 @@ def test_has_no_difference_then(deployment: Deployment) -> None:
 def _located(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[SiteLocator, tuple[str, ...]]:
-    """Let boto3 in this process call a deployment's account; return its locator and regions."""
+    """Let boto3 in this process call a deployment's account; return site locator and regions."""
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     return configured_site(str(deployment.out.parent / "environment.yaml"), None)

@@ -50,7 +50,7 @@ the node program.
 
 
 def behind_haproxy(ports: Ports) -> Change:
-    """Return a change of the example: one cluster, behind HAProxy, with free ports."""
+    """Return a change of an example to one cluster behind HAProxy, with free ports."""
 
     def change(data: Data) -> None:
         del data["clusters"]["passive"], data["failover"]

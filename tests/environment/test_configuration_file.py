@@ -70,7 +70,7 @@ def test_the_default_is_said_to_be_one() -> None:
 
 
 class TestFind:
-    """The file of a chosen name or path."""
+    """Find a configuration file by a name or a path."""
 
     def test_name_in_config(self, root: Path) -> None:
         assert find_configuration("prod", root) == root / "config/prod.yaml"

@@ -103,7 +103,7 @@ class TestValues:
             ("9999", "09999"),
             ("9999", "0o23417"),
             ("9999", "0x270F"),
-            # A key is a name, even if it looks like a number.
+            # The key of a node is a name, even if the key looks like a number.
             ("node1:", "7.0:"),
             ("node1:", "yes:"),
             ("node1:", "null:"),

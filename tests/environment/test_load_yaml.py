@@ -123,7 +123,7 @@ class TestYaml:
 
 
 class TestAnchors:
-    """Errors in anchors, aliases and merges have positions in the file as well."""
+    """Errors in anchors, aliases and merges also have positions in the configuration file."""
 
     def test_alias_stands_for_what_it_names(self) -> None:
         content = edited(

@@ -54,7 +54,7 @@ def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
 
 
 def refused(folder: Path, pins: Any) -> list[str]:
-    """Return the errors of a pins file, without the folder's path."""
+    """Return the errors of a pins file, without the path of the file's folder."""
     with pytest.raises(ConfigError) as caught:
         load(write(folder, minimal(), pins=pins))
     return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]

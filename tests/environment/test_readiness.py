@@ -31,7 +31,7 @@ SERVERS = {
         # The port on the nodes determines the probe, not the port for clients.
         ({"jdbc": {"port": 443, "node_port": 19999}}, "jdbc", Probe("vdp", 19999)),
         ({"web": {"port": 443, "node_port": 9443}}, "web", Probe("web", 9443, tls=True)),
-        # The service has another name, but uses the same port of the nodes.
+        # The service b uses the same port of the nodes as the service jdbc.
         ({"jdbc": 9999, "b": {"port": 1, "node_port": 9999}}, "b", Probe("vdp", 9999)),
         ({"jdbc": 19999, "b": {"port": 1, "node_port": 19999}}, "b", Probe("vdp", 19999)),
         ({"client": 9999}, "client", Probe("vdp", 9999)),

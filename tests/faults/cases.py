@@ -235,7 +235,7 @@ def sample(number: int, arguments: Arguments, calls: Sequence[tuple[str, str]]) 
         arguments: the row.
         calls: the calls of an undisturbed run of the row.
     """
-    # The generator chooses the faulty call within its part of the run.
+    # The generator chooses the faulty call within the part of the run that each case has.
     generator = random.Random(f"{SEED} {arguments}")  # noqa: S311 - a sample
     kinds = list(enumerate(CLASSES.values()))
     if not gets_every_kind(arguments):

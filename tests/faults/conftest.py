@@ -12,14 +12,14 @@ from tests.support import local_aws_server
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy the environment once for all tests of this folder."""
+    """Deploy one environment for all tests of `tests/faults`."""
     with deployed_site(tmp_path_factory.mktemp("faults")) as site:
         yield site
 
 
 @pytest.fixture
 def site(deployed: Site) -> Iterator[Site]:
-    """Return the environment, restored to its deployed state and without faults."""
+    """Return the shared environment, restored to its deployed state and without faults."""
     deployed.restore()
     yield deployed
     settle(deployed)

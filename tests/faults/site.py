@@ -391,7 +391,8 @@ class Site:
             if time.monotonic() > deadline:
                 message = f"the health checks {failed} do not pass"
                 raise TimeoutError(message)
-            # The reset is repeated, because the alarm follows the highest datapoint of each period.
+            # The reset is repeated until a later period: the alarm follows the highest datapoint of
+            # each period, which is the throw's datapoint in the period of the throw.
             self.throw(0)
             time.sleep(0.1)
 

@@ -17,7 +17,7 @@ def test_every_command_has_a_row() -> None:
 
 
 def test_commands_that_change_something_get_every_kind() -> None:
-    """Except: commands that only wrap another command, or that refuse in this environment."""
+    """Exceptions: commands that wrap another one, are not in the sample, or refuse in each row."""
     recorded = {name for name, function in command_functions() if history_name(function)}
     refusing = {name for name, rows in cases.ROWS.items() if all(map(cases.expected_code, rows))}
     complete = {name for name, rows in cases.ROWS.items() if any(map(cases.gets_every_kind, rows))}

@@ -126,7 +126,7 @@ def mutate(source: random.Random, inputs: Sequence[bytes]) -> bytes:
 
 
 def shrink(data: bytes, still_fails: Callable[[bytes], bool], *, attempts: int = 300) -> bytes:
-    """Return a smaller input with which the reader fails in the same way."""
+    """Return an input for which `still_fails` holds: as small as the attempts permit."""
     size = len(data) // 2
     while size and attempts > 0:
         at = 0

@@ -110,7 +110,7 @@ def test_denodo_is_installed_with_update_and_drivers(machine: Machine) -> None:
     assert "useradd --system --create-home --shell /bin/sh denodo\n" in record
     installer = "./installer_cli.sh install --autoinstaller response.xml"
     assert f"runuser -u denodo -- {installer}\n" in record
-    # The build deletes its files, since the response file may contain passwords.
+    # The build deletes its input files, since the response file may contain passwords.
     assert not machine.files.exists()
     assert list(machine.folder.glob("tmp.*")) == []
 

@@ -21,7 +21,7 @@ GP3: Final = ("eu-central-1", "ebs gp3")
 
 
 class Server:
-    """A server with price list files; it stores the requested paths."""
+    """Server of price list files, which stores the paths of all requests."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.paths: list[str] = []
@@ -43,7 +43,7 @@ class Server:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Run the server until the block ends; yield its address."""
+        """Run the server until the `with` block ends; yield the server's address."""
         thread = Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

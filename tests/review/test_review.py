@@ -1,4 +1,4 @@
-"""`denodo-ha review`: acceptances, the gate, its files, and each reader of templates."""
+"""`denodo-ha review`: acceptances, the gate `--fail-on`, output files, and template readers."""
 
 import ast
 import copy

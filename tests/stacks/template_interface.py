@@ -70,7 +70,7 @@ def _resource(id_: str, resource: dict[str, Any]) -> Iterator[str]:
 
 
 def _kept(kind: str, properties: dict[str, Any]) -> set[str]:
-    """Return the names of the properties that belong to the interface."""
+    """Return the names of a resource's properties that belong in the snapshot."""
     further = FURTHER_PROPERTIES.get(kind, frozenset())
     schema = cfn_lint.schema(kind)
     paths = (

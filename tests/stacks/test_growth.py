@@ -33,7 +33,7 @@ def with_failover(data: Data) -> Data:
 
 
 class Calls:
-    """Counts of the calls to the jsii process and of the acknowledgements."""
+    """Counts of the calls to the jsii process, and of the acknowledgements of findings."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.jsii, self.acknowledgements = Counter[str](), 0

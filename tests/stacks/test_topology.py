@@ -72,7 +72,7 @@ def test_no_order_of_keys_matters_and_ranges_cover_single_rules(data: Data, seed
 
 
 def _assert_ranges_cover_single_rules(environment: Environment) -> None:
-    """Assert that a peer's port range goes from the lowest to the highest of its single ports."""
+    """Assert that each peer has single ports, or one range from the lowest to the highest port."""
     for name in environment.clusters:
         for side in firewall(environment, name):
             assert side.weight <= 60

@@ -137,7 +137,7 @@ class SharedAssemblies:
         return self._of_content(key, file, validated=validated)
 
     def _read(self, key: str, file: Path, *, validated: bool) -> Assembly:
-        """Read an assembly from the folder, after the first worker has synthesised the assembly."""
+        """Return an assembly from the shared folder; the first worker synthesises the assembly."""
         saved = self._folder / f"{key}.json"
         with (self._folder / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -50,7 +50,7 @@ class RecordedCalls:
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
 
     def forget(self) -> None:
-        """Forget the answers, so that the next calls reach the local AWS."""
+        """Forget the recorded answers, so that the next calls reach the local AWS."""
         self._answers.clear()
 
     @contextmanager

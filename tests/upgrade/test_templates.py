@@ -75,7 +75,7 @@ def test_nodes_without_pins_count_as_new(revision: Revision, tmp_path: Path) -> 
 def test_no_resource_is_removed_or_replaced(
     revision: Revision, new_templates: NewTemplates, example: str
 ) -> None:
-    """This includes load balancers, target groups, DNS records, health checks and policies."""
+    """The check includes load balancers, target groups, DNS records, health checks and policies."""
     before, after = revision.templates(example), new_templates(revision, example)
     commit = json.loads((revision.folder / "revision.json").read_text())["commit"]
     replaced = {

@@ -22,7 +22,7 @@ CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd
 
 
 def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
-    """Return state, finding and text of the step that names the cluster."""
+    """Verify two clusters; return state, finding and text of the step `which side`."""
     environment = two_clusters(folder, "8.0", {"services/jdbc": free_port()})
     site = at(
         environment,

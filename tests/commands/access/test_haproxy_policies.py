@@ -107,7 +107,7 @@ def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 def admits(statements_by_sid: Mapping[str, Any], call: Call, agents: Agents) -> bool:
-    """Return whether any statement allows the action of a call on its resource."""
+    """Return whether any statement allows the action of a call on the call's resource."""
     resources = [
         _filled(one, agents.stack.physical_ids)
         for statement in statements_by_sid.values()

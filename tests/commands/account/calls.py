@@ -146,7 +146,7 @@ class Faults:
         changing: bool = False,
         kind: type[BaseException] = KeyboardInterrupt,
     ) -> None:
-        """Raise Ctrl-C, or another exception, before a call or after it has taken effect."""
+        """Raise Ctrl-C, or another exception, before a call, or after the call has taken effect."""
 
         def happen(_: Call) -> None:
             raise kind

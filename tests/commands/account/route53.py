@@ -97,7 +97,10 @@ class Route53:
         return str(alarm["Properties"]["Namespace"])
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
-        """Return the cluster, or `failover`, whose stack has a health check, and its settings."""
+        """Return the name of the stack with a health check, and the health check's settings.
+
+        The name is without the environment: the name of a cluster, or `failover`.
+        """
         for stack in self.cloud.stacks.all:
             for id_, resource in stack.template["Resources"].items():
                 if resource["Type"] == _CHECK and stack.physical_ids[id_] == check_id:

@@ -92,7 +92,7 @@ class Making:
                 self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
 
     def instance(self, id_: str, properties: Mapping[str, Any]) -> str:
-        """Create a running instance in a subnet of its zone."""
+        """Create a running instance in a subnet of the zone that `properties` contain."""
         instance_id, address = self._run(
             properties["InstanceType"],
             properties["ImageId"],

@@ -18,5 +18,5 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def kept() -> list[object]:
-    """Return a list of held locks, so that garbage collection does not release them."""
+    """Return a list for held locks; garbage collection does not release a lock in the list."""
     return []

@@ -59,7 +59,7 @@ def test_a_fact_that_is_not_valid_is_unknown(key: str, value: Any) -> None:
         key
     )
     if key == "encryption_key" and value == "":
-        expected = ""  # an empty value means that the installation has no key of its own
+        expected = ""  # an empty value: the installation has no encryption key of its own
     if key == "not_compared" and value == [{}]:
         expected = ("{}",)
     assert getattr(facts, key) == expected

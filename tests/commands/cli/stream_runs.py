@@ -96,7 +96,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
             for descriptor in descriptors:
                 STREAMS[stream](descriptor)
             if stream == "closed":
-                # Without a descriptor, Python starts with None in place of its stream.
+                # Python starts with None as a standard stream whose descriptor is closed.
                 sys.stdout = None if 1 in descriptors else sys.stdout
                 sys.stderr = None if 2 in descriptors else sys.stderr
             signal.alarm(120)

@@ -1,4 +1,4 @@
-"""Files that commands write only if they do not exist."""
+"""Files that a command writes only if no file with the same name exists."""
 
 import os
 from pathlib import Path

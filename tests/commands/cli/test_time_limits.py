@@ -25,7 +25,7 @@ def test_every_command_has_a_limit() -> None:
 
 
 def test_the_limits_are_documented() -> None:
-    """`docs/reference/denodo-ha.md` lists each command's seconds, its waits, and their sum."""
+    """`docs/reference/denodo-ha.md` lists each command's time limit, waits and total time."""
     text = (ROOT / "docs/reference/denodo-ha.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     documented = {

@@ -69,7 +69,7 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
 
 
 def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
-    """`drain` deregisters no node from `web's balancer`, since its target is a load balancer."""
+    """No node is in the target group `web's balancer`, whose only target is a load balancer."""
     cloud = clouds("web-cookies")
     deployed = read("web-cookies", "main")
     services = ["jdbc", "odbc", "web"]

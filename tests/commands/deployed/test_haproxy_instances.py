@@ -1,4 +1,4 @@
-"""HAProxy instances through their SSM document: order of the calls, and their results."""
+"""HAProxy instances through their SSM document: order and results of the calls."""
 
 import json
 from collections.abc import Iterator

@@ -152,8 +152,8 @@ OF_CHECK = (
     *("elasticloadbalancing:DescribeAccountLimits", "rds:DescribeDBInstanceAutomatedBackups"),
     *("servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
 )
-"""Actions that only `failover check` needs: tests of that command compare its calls with the
-policies."""
+"""Actions that only `failover check` calls. No test of this module runs that command; the command's
+own tests compare its calls with the policies."""
 
 
 def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:

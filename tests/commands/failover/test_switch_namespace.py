@@ -27,7 +27,7 @@ EXAMPLE = ROOT / "config/examples/active-passive.yaml"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the active-passive example with another namespace of the switch; return the file."""
+    """Write a copy of the active-passive example with another switch namespace; return the copy."""
     data = YAML(typ="safe").load(EXAMPLE.read_text())
     data["failover"]["switch_namespace"] = OWN
     file = tmp_path_factory.mktemp("own") / "own.yaml"

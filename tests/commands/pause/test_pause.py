@@ -38,7 +38,7 @@ class Site:
         return self.agents.nodes["node1"]
 
     def status(self, *arguments: str) -> Result:
-        """Run `status`, which reports the other cluster as missing, since it is not deployed."""
+        """Run `status`, which reports the undeployed cluster `passive` as missing."""
         return self._run("status", *arguments, "-c", "active-passive")
 
     def go(self, *arguments: str, code: int = exit_codes.DONE) -> Result:

@@ -93,7 +93,7 @@ def export(node: str, **changed: object) -> Export:
 
 
 def entry(command: str, age: timedelta, **details: object) -> HistoryEntry:
-    """Return a history entry of the caller."""
+    """Return the history entry of a successful command that began `age` before NOW."""
     return HistoryEntry(
         id=command,
         at=NOW - age,

@@ -298,7 +298,7 @@ def test_an_answer_that_is_none() -> None:
 
 
 class Saying(Hosts):
-    """Simulated HAProxy instances that report their status; the second may have a fault."""
+    """Simulated HAProxy instances that report their status; instance SECOND may have a fault."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -129,7 +129,7 @@ def test_each_part_has_its_own_time_and_its_own_fault() -> None:
         return ""
 
     parts = [Part("good", lambda: "text"), Part("broken", broken), Part("missing", missing)]
-    parts.append(Part("hangs", hangs, seconds=-archive_parts._LATE_S))  # noqa: SLF001 - the part's time is over at once
+    parts.append(Part("hangs", hangs, seconds=-archive_parts._LATE_S))  # noqa: SLF001 - the part's time limit expires at once
     try:
         read = read_parts(parts)
     finally:

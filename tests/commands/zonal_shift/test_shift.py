@@ -54,7 +54,7 @@ def cloud(clouds: Clouds) -> Cloud:
 
 @pytest.fixture
 def arc(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Arc:
-    """Enable zonal shift on the active cluster's load balancer, and simulate its API."""
+    """Enable zonal shift on the active cluster's load balancer; simulate the API for shifts."""
     arc, client = Arc(), Aws.client
     monkeypatch.setattr(
         Aws,

@@ -162,7 +162,7 @@ def live_data() -> Data:
 
 
 def template() -> Data:
-    """Return the template of a stack for this site, as the CDK writes it."""
+    """Return the template of the stack that would take over the site, as the CDK writes it."""
     resources: Data = {
         "Sg": {
             "Type": "AWS::EC2::SecurityGroup",

@@ -31,7 +31,7 @@ _Leaf = Callable[[ResourceKey, HealthCheck], str]
 
 @dataclass(frozen=True)
 class PromelaProgram:
-    """A Promela program, and the number of combinations of undocumented AWS behaviour in it."""
+    """A Promela program, and its number of combinations of undocumented AWS behaviour."""
 
     text: str
     interpretations: int
@@ -304,7 +304,7 @@ class _Program:
         yield "}"
 
     def _lever(self) -> Iterator[str]:
-        """Yield the events of the operators' switch; throwing it requires that its Region works."""
+        """Yield the events of the operators' switch; a throw needs the switch's Region to work."""
         switches = [
             key
             for key, check in self.used_checks.items()

@@ -113,7 +113,7 @@ def of_first_node(key: str, value: Any) -> Breakage:
 
 
 def of_service(settings: Data, *keys: str) -> Put:
-    """Return a breakage that adds a service with wrong settings, at these keys."""
+    """Return a breakage that adds a wrong service; `keys` is the error's path in the service."""
     return Put(("services", "wrong"), {"port": 60001, **settings}, at=keys)
 
 

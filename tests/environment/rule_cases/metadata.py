@@ -100,7 +100,7 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 
 def copied() -> Data:
-    """Return a configuration of two clusters with databases, the first of which is copied."""
+    """Return a configuration of two clusters with databases; RDS copies the database of `main`."""
     copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
     return changed(
         twins(),

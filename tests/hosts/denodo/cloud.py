@@ -138,7 +138,7 @@ class Cloud:
         self._set_answers(answers)
 
     def parameter(self, text: str) -> None:
-        """Set the value of the parameter with the desired state."""
+        """Set the value of the SSM parameter that contains the desired state."""
         self.answer(f"--name={PARAMETER}", {"Parameter": {"Value": text}})
 
     def secret(self, arn: str, value: Any) -> None:
@@ -167,7 +167,7 @@ class Cloud:
         self.answer(call, {"~": 600})
 
     def object(self, key: str) -> Path:
-        """Return the folder with the versions of an object."""
+        """Return the folder that contains the versions of an S3 object."""
         return self._answers.parent / "objects" / BUCKET / key.replace("/", "%")
 
     @property

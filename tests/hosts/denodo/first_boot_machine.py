@@ -110,7 +110,7 @@ class Machine:
         return f"s3://bucket/{key}"
 
     def tamper(self, uri: str, content: bytes) -> None:
-        """Replace the content of an object under the same key."""
+        """Replace the content of an S3 object without a change of the object's key."""
         (self.here / uri.rsplit("/", 1)[1]).write_bytes(content)
 
     def desire(self, **changes: Any) -> None:

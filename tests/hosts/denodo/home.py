@@ -52,7 +52,7 @@ _RUN = (
     f"import sys; sys.path[0] = '{stand_in.__file__}'.rpartition('/')[0]; import stand_in; "
     "sys.exit(stand_in.main())"
 )
-"""Python's command that runs the stand-in from its compiled file."""
+"""Python code that runs the stand-in as an imported module, whose compiled file Python reuses."""
 
 PORTS = (
     *("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory"),
@@ -132,7 +132,7 @@ class Home:
         self.write(WEB, text)
 
     def set(self, file: str, key: str, value: str) -> None:
-        """Set the value of a key that occurs in a file."""
+        """Set the value of a key that a Denodo file already contains."""
         text, count = re.subn(
             rf"(?m)^{re.escape(key)}=.*$", lambda _: f"{key}={value}", self.read(file)
         )
@@ -140,7 +140,7 @@ class Home:
         self.write(file, text)
 
     def read(self, file: str) -> str:
-        """Return the text of a file of Denodo."""
+        """Return the text of a file below DENODO_HOME."""
         return (self.path / file).read_bytes().decode("latin-1")
 
     @property
@@ -150,7 +150,7 @@ class Home:
 
     @property
     def system(self) -> System:
-        """Return the program's machine: files in this folder, short pauses."""
+        """Return the node program's `System`, with files of this home and short pauses."""
         return System(
             folder=self.folder / "node",
             hosts=self.folder / "hosts",
@@ -166,7 +166,7 @@ class Home:
 
     @property
     def arguments(self) -> list[str]:
-        """Return the options that make the program use this machine's files."""
+        """Return options of the node program that contain the settings of `system`."""
         names = (
             "folder",
             "hosts",

@@ -39,7 +39,7 @@ def forked(action: Callable[[], None], kill_at: int = 0) -> int:
 
 
 def steps(action: Callable[[], None]) -> int:
-    """Run an action in a child process; return the number of its steps."""
+    """Run an action in a child process; return the number of the action's steps."""
     reading, writing = os.pipe()
 
     def child() -> int:

@@ -106,7 +106,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Clo
 
 @pytest.fixture
 def node(booted: tuple[Home, Cloud, Path], monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Return the node as it is after its first boot, with its machine stopped."""
+    """Return a node after its first boot, with all processes of its machine stopped."""
     monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", _CALL_S)
     home, _, copy = booted
     home.end()
@@ -213,7 +213,7 @@ class _KilledError(BaseException):
 def test_a_boot_takes_back_the_change_of_a_killed_run(
     node: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """The boot needs no answer from AWS to undo the change."""
+    """The boot undoes an interrupted change even if AWS denies calls of the boot."""
 
     def kill(_servers: Servers) -> None:
         raise _KilledError

@@ -22,7 +22,7 @@ _STRIDE = 4
 
 
 def _mixture(home: Home, state: dict[str, Any]) -> str:
-    """Return the difference between the node and a state; empty if they agree."""
+    """Return the differences of a node from a state; empty without a difference."""
     vdp, web = _values(home, VDP), _values(home, WEB)
     running = home.running() or {}
     ports = state["ports"]

@@ -116,11 +116,11 @@ class Node:
 
     @property
     def records(self) -> Path:
-        """Return the folder of the records."""
+        """Return the folder that contains the node program's records."""
         return self.home.system.folder
 
     def give(self, path: Path) -> None:
-        """Make the user the owner of a folder and its contents."""
+        """Make the Denodo user the owner of a folder and the folder's contents."""
         for file in (path, *path.rglob("*")):
             os.chown(file, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
 

@@ -23,7 +23,7 @@ def _site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(_site: Site) -> Site:
-    """Return both nodes, running again if the previous test stopped them."""
+    """Return the two stand-in nodes; restart a node that the previous test has stopped."""
     _site.whole()
     return _site
 

@@ -81,7 +81,7 @@ class StandIn:
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """Suspend the JVM; the kernel still accepts connections for it."""
+        """Suspend the JVM; the kernel still accepts connections to the JVM's ports."""
         assert self.java is not None
         suspend(self.java.pid)
 

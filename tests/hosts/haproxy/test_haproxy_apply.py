@@ -46,7 +46,7 @@ AWS = AwsCli(region="eu-west-1")
 
 
 class Deployed:
-    """A HAProxy host, and stand-ins for its parameter and objects on AWS."""
+    """A HAProxy host, and stand-ins for its SSM parameter and S3 objects."""
 
     def __init__(self, folder: Path, proxy: Running) -> None:
         self.folder, self.proxy = folder, proxy
@@ -65,7 +65,7 @@ class Deployed:
         self.say()
 
     def say(self, **more: object) -> None:
-        """Write the desired state to the parameter, and upload its file."""
+        """Write the desired state, and upload the configuration file that the state names."""
         wanted = {
             "program": "s3://bucket/one.zip",
             "file": self.upload(self.file.encode(), "cfg"),
@@ -84,7 +84,7 @@ class Deployed:
         return f"s3://bucket/{key}"
 
     def tamper(self, uri: str, content: bytes) -> None:
-        """Replace the content of an object under the same key."""
+        """Replace the content of an S3 object without a change of the object's key."""
         (self.folder / uri.rpartition("/")[2]).write_bytes(content)
 
     def apply(self) -> None:

@@ -96,7 +96,7 @@ class Machine:
         )
 
     def as_user(self, script: str, *arguments: str) -> int:
-        """Run a shell script as the user; return its exit status."""
+        """Run a shell script as HAProxy's user; return the script's exit status."""
         done = subprocess.run(
             ["sh", "-c", script, "sh", *arguments],
             env={"root": str(self.root), "PATH": os.environ["PATH"]},

@@ -161,7 +161,7 @@ def started(site: WebSite) -> Iterator[WebSite]:
 
 @contextmanager
 def nodes(*addresses: str, ports: tuple[int, ...]) -> Iterator[dict[str, Node]]:
-    """Run nodes at these addresses, each listening on all of the ports."""
+    """Run web servers as nodes at these addresses; each node listens on all `ports`."""
     made = {address: Node(address) for address in addresses}
     with ExitStack() as running:
         for node in made.values():

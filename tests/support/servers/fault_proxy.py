@@ -237,7 +237,7 @@ class FaultProxy:
 
     @contextmanager
     def in_progress(self) -> Iterator[None]:
-        """Count a call as being in progress, also after its client has gone."""
+        """Count a call as in progress until the block ends, even if the client has disconnected."""
         with self._ended:
             self._running += 1
         try:
@@ -276,7 +276,7 @@ class FaultProxy:
         return answer
 
     def _exchange(self, request: "_Request") -> tuple[http.client.HTTPResponse, bytes]:
-        """Send a request on this thread's connection; connect again if AWS has disconnected."""
+        """Send a request to the local AWS; connect again if the thread's kept connection fails."""
         while True:
             kept = getattr(self._upstream, "connection", None)
             connection = kept or http.client.HTTPConnection(
@@ -350,7 +350,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Handles each call, and applies its fault."""
+    """Handler of calls, which applies the fault of each call."""
 
     protocol_version = "HTTP/1.1"
     # Head and body of an answer are sent together. Otherwise the body would be sent only after the
@@ -359,7 +359,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def finish(self) -> None:
-        """Close both connections when the client has closed its connection."""
+        """Close the connection to the local AWS when the client has closed its own connection."""
         self.server.proxy.disconnect()
         super().finish()
 

@@ -13,7 +13,7 @@ _SECONDS = 120
 
 @contextmanager
 def scripted(talk: Talk, *, host: str = "127.0.0.1", port: int | None = None) -> Iterator[int]:
-    """Run the server until the block ends; yield its port."""
+    """Run a server that calls `talk` for each connection; yield the server's port."""
     listener = socket.create_server((host, port or free_port()))
     over = threading.Event()
     open_: list[socket.socket] = []

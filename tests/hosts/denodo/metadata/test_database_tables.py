@@ -111,7 +111,7 @@ def _serves(home: Home) -> None:
 
 
 def _problems(home: Home, state: Any) -> list[str]:
-    """Return the problems of a state that is refused; they contain no password."""
+    """Assert that the error of a refused state has no password; return the error's problems."""
     with pytest.raises(ImageError) as refused:
         _check(home, state)
     assert _PASSWORD not in str(refused.value)

@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
     ):
         assert client.recv(13) == b"HTTP/1.0 200 "
         with _connect(loop.server_port, sends=b"GET / HTTP/1.1\r\n") as other:
-            assert _received(other) == b""  # its time limit ends after that of the first client
+            assert _received(other) == b""  # closed after 1 s, when the 0.5 s of `client` are over
         assert len(_received(client)) < 2**24
 
 
@@ -313,7 +313,7 @@ def test_the_program_raises_its_limit_of_open_files() -> None:
 def test_many_requests_for_hung_servers_share_one_thread(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise, each of the connections would have a thread of its own."""
+    """Requests that wait for a hung server add at most one thread to the process."""
     services = {"flight": {"kind": "tcp", "port": home.ports["vdp"]}}
     apply(home.system, home.state(servers=["vdp"], ready__services=services))
     Record(home.system).confirm_metadata("alice", "looked")
