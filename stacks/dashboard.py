@@ -1,4 +1,4 @@
-"""Stack of an environment's dashboard, and the outputs of clusters that it needs."""
+"""Stack of an environment's dashboard, and the clusters' outputs that the dashboard needs."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -133,11 +133,11 @@ class DashboardStack(EnvironmentStack):
 
 _SERVICE = "service-"
 _BALANCER = "DashboardBalancer"
-"""Output with the name of the Network Load Balancer in its metrics."""
+"""Name of the output that contains the Network Load Balancer's name in CloudWatch metrics."""
 
 
 def _dimension_output(group: WatchedGroup, key: str) -> str:
-    """Return the name of the output with a dimension of a target group's metrics."""
+    """Return the name of the output that contains a dimension of a target group's metrics."""
     if group.namespace == NLB_METRICS and key == "LoadBalancer":
         return _BALANCER
     return f"Dashboard{key}{names.alphanumeric(group.id.title())}"

@@ -82,7 +82,7 @@ class FailoverStack(EnvironmentStack):
             )
 
     def _topics(self, clusters: Mapping[str, ClusterStack]) -> Topics:
-        """Return a cluster's topics in this stack's account and region, else new topics."""
+        """Return the topics of a cluster in this stack's account and region, else create topics."""
         notifications = self._environment.alarms
         for name, cluster in failover_plan.cluster_pair(self._environment):
             is_here = (cluster.account, cluster.region) == (self.account, self.region)

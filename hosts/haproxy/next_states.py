@@ -153,7 +153,7 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return the rows; give each server that tracks another one (`track`) that server's state.
+    """Return the rows; a server that tracks another server (`track`) gets that server's state.
 
     When HAProxy starts, it does not copy the state of the tracked server; HAProxy copies only later
     changes.

@@ -31,9 +31,9 @@ class WatchedGroup:
 
     Attributes:
         id: the part of construct ids that identifies the target group.
-        namespace: namespace of its metrics.
-        dimensions: dimensions of its metrics.
-        is_auxiliary: whether it is the target group of an auxiliary port.
+        namespace: namespace of the target group's metrics.
+        dimensions: dimensions of the target group's metrics.
+        is_auxiliary: whether the target group is that of an auxiliary port.
     """
 
     id: str
@@ -240,13 +240,13 @@ class ClusterAlarms(Construct):
             services = [
                 group for group in groups if group.namespace == namespace and not group.is_auxiliary
             ]
-            # The target group of jdbc comes first, because it contains every node.
+            # The target group of jdbc comes first, because this target group contains every node.
             services.sort(key=lambda group: (group.id != "service-jdbc", group.id))
             for group in services[:1]:
                 self._watch_for_silence(id_, group)
 
     def _watch_for_silence(self, id_: str, group: WatchedGroup) -> None:
-        """Create the alarm on missing data of HealthyHostCount; no value breaches its threshold."""
+        """Create the alarm on missing data of HealthyHostCount; no value sets off the alarm."""
         text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,

@@ -96,7 +96,7 @@ def any_of(parts: Iterable[str]) -> str:
 def create_composed_alarm(
     scope: Construct, id_: str, *, rule: str, text: AlarmText, topics: Topics
 ) -> None:
-    """Create an alarm that notifies a topic while its rule about other alarms holds."""
+    """Create a composite alarm, which notifies a topic while a rule about other alarms holds."""
     topic = topics.of(text.urgency)
     cloudwatch.CfnCompositeAlarm(
         scope,

@@ -26,7 +26,7 @@ def reserve_capacity(
     """Reserve the capacity of a cluster's nodes, if configured.
 
     A node depends on its reservation, so that a deploy without capacity for a new type fails before
-    it stops or creates a node.
+    the deploy stops or creates a node.
     """
     cluster = environment.clusters[name]
     if cluster.capacity is None:
@@ -47,7 +47,7 @@ def _create_reservations(
 ) -> dict[tuple[str, str], ec2.CfnCapacityReservation]:
     """Create one reservation for each zone and instance type. Return them by zone and type.
 
-    This is an L1 construct, because the CDK library has no L2 construct for the resource.
+    A reservation is an L1 construct, because the CDK library has no L2 construct for the resource.
 
     Args:
         scope: parent.
