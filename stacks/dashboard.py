@@ -26,7 +26,7 @@ class DashboardStack(EnvironmentStack):
 
     Without failover, the account and region are those of the first cluster. References to other
     stacks are weak, so that each stack can be removed alone. The dashboard has a fixed name, by
-    which operators open it.
+    which operators open the dashboard.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class DashboardStack(EnvironmentStack):
     def _exporter(self, stack: EnvironmentStack) -> Callable[..., str]:
         """Return a function that returns a weak reference to an output of a stack.
 
-        If the function is called with a value, it creates the output with this value, unless the
-        output exists.
+        If the function is called with a value, the function creates the output with this value,
+        unless the output exists.
         """
         self.add_stack_dependency(stack, "the dashboard needs outputs of the cluster")
         created: set[str] = set()

@@ -75,7 +75,7 @@ def read_entry(line: str) -> JournalEntry | None:
 
 
 def _text(message: Any) -> str:
-    """Return the text of a message, which is a list of bytes if it is not printable."""
+    """Return the text of a message, a list of bytes if the text is not printable."""
     if isinstance(message, list):
         return bytes(message).decode(errors="replace")
     return message if isinstance(message, str) else ""

@@ -84,7 +84,7 @@ class KnownSecrets:
 
     def _add(self, arn: str) -> None:
         # Keep earlier values of the secret: lines that were logged before a rotation may contain
-        # them.
+        # these values.
         known = self._values.setdefault(arn, [])
         try:
             known += [value for value in _secret_texts(self._read(arn)) if value not in known]

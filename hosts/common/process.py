@@ -68,8 +68,8 @@ def run(
 
     The output goes to files, not to pipes: a server that a start script leaves running would
     inherit a pipe and keep the pipe open, so reading would never end. When the command ends,
-    processes that it has started continue to run. If the time limit expires, the whole process
-    group is killed.
+    processes that the command has started continue to run. If the time limit expires, the whole
+    process group is killed.
 
     Args:
         command: the program and its arguments, none of which may be a secret.

@@ -2,9 +2,9 @@
 
 TCP services: the node gets no new sessions; once all sessions have ended, the node is set to
 maintenance. HTTP services: the node is set to maintenance immediately, because HAProxy sends a
-client whose cookie names a server to that server even if it is drained; requests in progress are
-completed. Auxiliary ports remain open: clients that the node has just redirected to its auxiliary
-port must still be able to connect.
+client whose cookie names a server to that server even if the server is drained; requests in
+progress are completed. Auxiliary ports remain open: clients that the node has just redirected to
+the node's auxiliary port must still be able to connect.
 """
 
 from __future__ import annotations

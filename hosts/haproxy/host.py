@@ -181,7 +181,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
 @contextmanager
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
-    """Fetch HAProxy's new file; yield its path, and remove it at the end.
+    """Fetch HAProxy's new configuration file; yield its path, and remove the file at the end.
 
     The fetched file is in the folder of HAProxy's configuration. The name of the fetched file is
     constant, so that the next run replaces a file that a killed run has left.

@@ -52,7 +52,7 @@ _SETTLE_S = 30.0
 _POLL_S = 0.05
 _NONE = "-"
 _TRACKED = "tracked"
-"""Column of `show stat`: the server that this server tracks (`track`), whose state it follows."""
+"""Column of `show stat`: the server whose state a server follows (`track`)."""
 _NEVER_CHECKED = "1"
 """Value of `srv_check_status` for a server that was never checked (HAProxy,
 include/haproxy/check-t.h, HCHK_STATUS_INI)."""

@@ -1,7 +1,7 @@
 """Reload of a configuration without a lost connection: validate, save, reload, verify.
 
-HAProxy's answer to a reload does not show whether the new worker starts: if it does not, the old
-worker continues to serve, and only the master's list of processes shows the failure.
+HAProxy's answer to a reload does not show whether the new worker starts. If the new worker does not
+start, the old worker continues to serve, and only the master's list of processes shows the failure.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_stat
 class Operational(IntEnum):
     """Operational states (HAProxy, include/haproxy/server-t.h, `enum srv_state`).
 
-    Only a server in the state STOPPED is down; in all other states it is up.
+    Only a server in the state STOPPED is down; in all other states the server is up.
     """
 
     STOPPED = 0
@@ -55,7 +55,7 @@ class Admin(IntFlag):
     """Administrative states of a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
 
     A server that is disabled in the configuration has both `DISABLED` and `MAINT`. If it has only
-    `DISABLED`, an operator has enabled the server, and it is not in maintenance.
+    `DISABLED`, an operator has enabled the server, and the server is not in maintenance.
     """
 
     MAINT = 0x01

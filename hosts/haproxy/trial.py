@@ -51,11 +51,11 @@ socket of this process."""
 _SOCKET_TIMEOUT = b"stats timeout 1h"
 """Configuration line that keeps the connection open while this process waits between two commands.
 By default, HAProxy closes a connection that is idle for 10 s (HAProxy, Configuration Manual,
-`stats timeout`), and the file may have a shorter time."""
+`stats timeout`), and the configuration may set a shorter time."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
-"""Lines that make a trial begin its checks within 250 ms and repeat them every 250 ms, whatever
-intervals the configuration has."""
+"""Lines that make a trial begin the health checks within 250 ms and repeat the checks every 250 ms,
+whatever intervals the configuration has."""
 _ANSWER_SECONDS = 30
 _MOST_OUTPUT = 1024 * 1024
 _PROMPT = b"\n> "

@@ -34,7 +34,7 @@ not an error in the configuration."""
 def validate(program: str, file: Path) -> str:
     """Validate a file with HAProxy; return the errors and warnings, empty if there are none.
 
-    The file is read as bytes, because comments and texts in it may have any encoding.
+    The file is read as bytes, because comments and texts in the file may have any encoding.
 
     Raises:
         UsageError: The program or the file does not exist, or the file cannot be read.

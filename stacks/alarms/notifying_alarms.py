@@ -112,7 +112,7 @@ def create_composed_alarm(
 
 
 def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
-    """Create the alarm that suppresses the composite alarms' actions. Return its name.
+    """Create the alarm that suppresses the composite alarms' actions. Return the alarm's name.
 
     Commands publish the alarm's metric while they run, and nodes while the cluster is paused.
     Without data the alarm is OK, so that a command or node that fails cannot silence the alarms

@@ -40,7 +40,7 @@ class Topics:
 
 
 def create_topics(scope: Construct, *, alarms: Alarms, account: str, region: str) -> Topics:
-    """Return the topics of a region; create those that the configuration does not name.
+    """Return the topics of a region; create the topics that the configuration does not name.
 
     Created topics share one key. CloudWatch cannot notify a topic that is encrypted with AWS's own
     key for SNS (AWS, Why didn't I receive an SNS notification for my CloudWatch alarm trigger?).

@@ -1,4 +1,4 @@
-"""Desired state of HAProxy: an SSM parameter that refers to the file and the certificates."""
+"""Desired state of HAProxy: an SSM parameter with the addresses of configuration and secrets."""
 
 import hashlib
 

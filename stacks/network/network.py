@@ -157,7 +157,7 @@ class Network(Construct):
     def _create_regional_nat(
         self, network: cluster.Network, vpc_id: str, gateway: _InternetGateway
     ) -> str:
-        """Create a regional NAT gateway that serves all zones of the cluster. Return its id.
+        """Create a regional NAT gateway for all zones of the cluster. Return the gateway's id.
 
         The zones and their Elastic IPs are set. Without them, AWS expands the gateway to a zone
         within an hour after the zone's first network interface, and until then, another zone
