@@ -21,7 +21,7 @@ from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parent
 NO_SERVER = "http://127.0.0.1:1"
-"""AWS endpoint that tools/cdk-offline sets instead of the local AWS: no server listens there."""
+"""AWS endpoint that `tools/cdk-offline` sets, so that no call reaches AWS: a closed local port."""
 
 
 def main() -> None:

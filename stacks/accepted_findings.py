@@ -31,7 +31,7 @@ _NAG = "AwsSolutions"
 
 @dataclass(frozen=True)
 class AcceptedFinding:
-    """A finding of a validator and the reason why it is accepted."""
+    """Finding of a validator that this project accepts, with the reason."""
 
     validator: str
     rule: str
@@ -39,7 +39,7 @@ class AcceptedFinding:
 
     @property
     def id(self) -> str:
-        """Id of the finding, with the name of its validator: `VALIDATOR::RULE`."""
+        """Id of the finding, with the validator's name: `VALIDATOR::RULE`."""
         return f"{self.validator}::{self.rule}"
 
 
@@ -370,7 +370,7 @@ def _machine_policies(cluster: Cluster) -> set[str]:
 
 
 def acknowledge(scope: IConstruct, findings: Iterable[AcceptedFinding]) -> None:
-    """Acknowledge findings of a construct and of all constructs below it."""
+    """Acknowledge accepted findings in a construct and in all constructs below the construct."""
     Validations.of(scope).acknowledge(
         *(Acknowledgment(id=finding.id, reason=finding.reason) for finding in findings)
     )

@@ -125,7 +125,7 @@ class ClusterStack(EnvironmentStack):
 
     @property
     def load_balancer_name(self) -> str | None:
-        """Name of the load balancer in its metrics; None without a load balancer."""
+        """Name of the load balancer in CloudWatch metrics; None without a load balancer."""
         return self._balancer.full_name if self._balancer is not None else None
 
     @property
@@ -166,7 +166,7 @@ class ClusterStack(EnvironmentStack):
         return nodes
 
     def _machines(self) -> dict[str, tuple[Node, Instance]]:
-        """Return each created node with its type, image and disks, by name."""
+        """Return the created nodes by name, each with type, image and disks of the instance."""
         return {name: (node, self._machine(name)) for name, node in self._nodes.items()}
 
     def _machine(self, node: str) -> Instance:
@@ -186,7 +186,7 @@ class ClusterStack(EnvironmentStack):
         return [node.instance_id for _, node in nodes if node.instance_id]
 
     def _create_balancer(self) -> str:
-        """Create the load balancer, with HAProxy if configured. Return its DNS name."""
+        """Create the load balancer (with HAProxy if configured). Return the balancer's DNS name."""
         has_haproxy = self.cluster.balancer.kind == "haproxy"
         balancer = self._create_haproxy_layer() if has_haproxy else self._create_node_balancer()
         host = balancer.nlb.load_balancer_dns_name

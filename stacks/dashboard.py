@@ -1,4 +1,4 @@
-"""Stack of an environment's dashboard, and the outputs of clusters that it needs."""
+"""Stack of an environment's dashboard, and the clusters' outputs that the dashboard needs."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -26,7 +26,7 @@ class DashboardStack(EnvironmentStack):
 
     Without failover, the account and region are those of the first cluster. References to other
     stacks are weak, so that each stack can be removed alone. The dashboard has a fixed name, by
-    which operators open it.
+    which operators open the dashboard.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class DashboardStack(EnvironmentStack):
     def _exporter(self, stack: EnvironmentStack) -> Callable[..., str]:
         """Return a function that returns a weak reference to an output of a stack.
 
-        If the function is called with a value, it creates the output with this value, unless the
-        output exists.
+        If the function is called with a value, the function creates the output with this value,
+        unless the output exists.
         """
         self.add_stack_dependency(stack, "the dashboard needs outputs of the cluster")
         created: set[str] = set()
@@ -133,11 +133,11 @@ class DashboardStack(EnvironmentStack):
 
 _SERVICE = "service-"
 _BALANCER = "DashboardBalancer"
-"""Output with the name of the Network Load Balancer in its metrics."""
+"""Name of the output that contains the Network Load Balancer's name in CloudWatch metrics."""
 
 
 def _dimension_output(group: WatchedGroup, key: str) -> str:
-    """Return the name of the output with a dimension of a target group's metrics."""
+    """Return the name of the output that contains a dimension of a target group's metrics."""
     if group.namespace == NLB_METRICS and key == "LoadBalancer":
         return _BALANCER
     return f"Dashboard{key}{names.alphanumeric(group.id.title())}"

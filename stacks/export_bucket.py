@@ -1,4 +1,4 @@
-"""Buckets of metadata exports and of their copies, and the replication between them."""
+"""Buckets of metadata exports and of export copies, and the replication of exports."""
 
 from typing import cast
 

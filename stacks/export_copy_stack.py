@@ -2,8 +2,8 @@
 
 S3 replicates only to a bucket that exists and is versioned. Two clusters copy to each other's
 region, so if each cluster's metadata stack had the other cluster's copies, neither could be
-deployed first. So the copies have a stack of their own, which needs no other stack: it is deployed
-before the metadata stack of the cluster, and one `cdk deploy` creates everything.
+deployed first. So the copies have a stack of their own, which needs no other stack: the copies'
+stack is deployed before the metadata stack of the cluster, and one `cdk deploy` creates everything.
 """
 
 from aws_cdk import CfnOutput

@@ -82,7 +82,7 @@ class FailoverStack(EnvironmentStack):
             )
 
     def _topics(self, clusters: Mapping[str, ClusterStack]) -> Topics:
-        """Return a cluster's topics in this stack's account and region, else new topics."""
+        """Return the topics of a cluster in this stack's account and region, else create topics."""
         notifications = self._environment.alarms
         for name, cluster in failover_plan.cluster_pair(self._environment):
             is_here = (cluster.account, cluster.region) == (self.account, self.region)
@@ -253,9 +253,9 @@ class FailoverStack(EnvironmentStack):
     def _cluster_output(self, cluster: ClusterStack, output: str) -> str:
         """Return a weak reference to an output of a cluster's stack.
 
-        In the same account, the reference contains the other stack's name. Across accounts, it is
-        the CDK's own weak reference, which also creates a role with which this stack can read the
-        other stack.
+        In the same account, the reference contains the other stack's name. Across accounts, the
+        reference is the CDK's own weak reference, which also creates a role with which this stack
+        can read the other stack.
         """
         if cluster.account == self.account:
             return Fn.get_stack_output(cluster.stack_name, output, cluster.region)
@@ -264,7 +264,7 @@ class FailoverStack(EnvironmentStack):
 
 @jsii.implements(route53.IAliasRecordTarget)
 class LoadBalancerAlias:
-    """Alias target: a load balancer of another stack, healthy while its targets are healthy.
+    """Alias target: a load balancer of another stack, healthy while the targets are healthy.
 
     The CDK's own alias target accepts only a construct of the same stack.
     """

@@ -22,7 +22,7 @@ class LocalFile:
 
 
 class FileAsset(Construct):
-    """Published file, which machines verify by its object key before they use the file.
+    """Published file, which machines verify by the object key before they use the file.
 
     A changed file is a new object, which machines use only after the next `roll` or `haproxy
     apply`. The synthesizer uses the given hash as the object key. An `Asset` would calculate

@@ -1,4 +1,4 @@
-"""Log group of a cluster, to which its machines send their logs."""
+"""Log group of a cluster, to which the cluster's machines send their logs."""
 
 from aws_cdk import CfnDeletionPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -17,7 +17,7 @@ class LogGroup:
 
     The logs of a machine are needed most when the machine is gone, for example after a deployment
     that CloudFormation has rolled back. The group has a generated name, so that a stack of the same
-    name can be created again. Its events expire.
+    name can be created again. The events in the log group expire.
 
     Attributes:
         name: name of the group.

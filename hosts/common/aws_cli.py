@@ -126,7 +126,7 @@ class AwsCli:
 
         `unique_id` starts with the id of the instance (AWS, SignalResource). A signal has no field
         for a reason, but CloudFormation shows `unique_id` in the stack's events. So for a failure,
-        `unique_id` also contains the reason. It is truncated to the maximum length.
+        `unique_id` also contains the reason. `unique_id` is truncated to the maximum length.
         """
         self._run(
             "cloudformation",
@@ -141,7 +141,7 @@ class AwsCli:
     def put_metric_data(
         self, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]
     ) -> None:
-        """Publish metrics with the same dimensions, in one call."""
+        """Put a value of each custom metric in one call; all metrics have the same dimensions."""
         named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
         data = [
             {"MetricName": name, "Dimensions": named, "Value": value}

@@ -1,7 +1,8 @@
 """Subject and end date of an X.509 certificate in DER (RFC 5280, "Certificate").
 
-Python's standard library returns subject and end date only of certificates that it has verified. A
-host does not verify its own certificate: clients do, for the name by which they connect.
+Python's standard library returns subject and end date only of certificates that the library has
+verified. A host does not verify its own certificate: clients verify the certificate for the name
+by which they connect.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ READ_LIMIT = 16 * 2**20
 """Maximum size in bytes of a file that is read."""
 
 TEMPORARY_SUFFIX = ".denodo-node"
-"""Suffix of the temporary files of all host programs. Installed programs find files that a killed
-run has left by this suffix."""
+"""Suffix of the temporary files of all host programs. By this suffix, installed programs find
+files that a killed run has left."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -194,7 +194,7 @@ def remove(path: Path) -> None:
 
 
 def _remove(path: Path, name: str, folder: int) -> None:
-    """Remove an entry of an open folder, whatever its type, if it exists."""
+    """Remove a file, link or subfolder `name` from an open folder, if the entry exists."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

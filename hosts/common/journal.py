@@ -1,4 +1,4 @@
-"""Entries of some units in systemd's journal, from a position (cursor) on."""
+"""Reader of systemd's journal: entries of given units after a position (cursor)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JournalEntry:
     Attributes:
         unit: name of the unit that the entry is about.
         time_ms: milliseconds since 1970 (UTC).
-        message: the text.
+        message: text of the entry.
         cursor: position of the entry in the journal.
     """
 
@@ -47,7 +47,7 @@ def read(
     Raises:
         OSError: `journalctl` cannot be run, or fails.
     """
-    # `--all`: without it, long fields are null (journalctl(1)).
+    # Without `--all`, journalctl writes null for long fields (journalctl(1)).
     command = [program, "--output=json", "--all", "--no-pager", "--quiet"]
     command += [f"--lines={MOST_ENTRIES}", f"--after-cursor={cursor}" if cursor else "--boot"]
     result = run([*command, *(f"--unit={unit}" for unit in units)], seconds=_SECONDS)
@@ -60,7 +60,7 @@ def read(
 
 
 def read_entry(line: str) -> JournalEntry | None:
-    """Return the entry in a line of `journalctl --output=json`; None for other lines."""
+    """Return the entry in a line of `journalctl --output=json`, None if there is none."""
     try:
         data: Any = json_object.parse(line)
         return JournalEntry(
@@ -75,7 +75,7 @@ def read_entry(line: str) -> JournalEntry | None:
 
 
 def _text(message: Any) -> str:
-    """Return the text of a message, which is a list of bytes if it is not printable."""
+    """Return the text of a message, a list of bytes if the text is not printable."""
     if isinstance(message, list):
         return bytes(message).decode(errors="replace")
     return message if isinstance(message, str) else ""

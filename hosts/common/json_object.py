@@ -65,7 +65,7 @@ class JsonObject:
         return key in self._data
 
     def text(self, key: str, pattern: str = "", *, default: str | None = None) -> str:
-        """Return the text of a key, which matches a pattern; without `default`, require the key."""
+        """Return a key's text, which must match a pattern; without `default`, require the key."""
         value = self._take(key, required=default is None)
         if value is _MISSING:
             return default or ""
@@ -78,7 +78,7 @@ class JsonObject:
         return value
 
     def optional_text(self, key: str, pattern: str = "") -> str:
-        """Return the text of a key, which matches a pattern; empty for a missing key or null."""
+        """Return a key's text, which must match a pattern; empty for a missing key or null."""
         return "" if self._is_null(key) else self.text(key, pattern, default="")
 
     def integer(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
@@ -104,7 +104,7 @@ class JsonObject:
         return value
 
     def choice(self, key: str, allowed: Sequence[T]) -> T:
-        """Return the value of a required key, which is one of the allowed values."""
+        """Return the value of a required key; the value must be one of the allowed values."""
         value = self._take(key, required=True)
         for candidate in allowed:
             if type(value) is type(candidate) and value == candidate:
@@ -114,7 +114,7 @@ class JsonObject:
         return allowed[0]
 
     def choices(self, key: str, allowed: Sequence[str]) -> list[str]:
-        """Return the list of a required key: one or more allowed texts, without duplicates."""
+        """Return the value of a required key: a list of one or more different allowed texts."""
         value = self._take(key, required=True)
         if value is _MISSING:
             return []
@@ -140,19 +140,19 @@ class JsonObject:
         return value
 
     def object(self, key: str) -> JsonObject:
-        """Return the object of a required key."""
+        """Return a reader of the JSON object that is the value of a required key."""
         value = self._take(key, required=True)
         return JsonObject({} if value is _MISSING else value, self._problems, self._below(key))
 
     def optional_object(self, key: str, *, nullable: bool = True) -> JsonObject | None:
-        """Return the object of a key; None if the key is missing or, with `nullable`, null."""
+        """Return a reader of a key's object; None for a missing key or, with `nullable`, null."""
         if key not in self._data or (nullable and self._data[key] is None):
             self._known.append(key)
             return None
         return self.object(key)
 
     def named_objects(self, pattern: str) -> Iterator[tuple[str, JsonObject]]:
-        """Yield each key of this object with its value, an object; keys must match a pattern."""
+        """Yield each key and a reader of the key's object; the keys must match a pattern."""
         for key in self._names(pattern):
             yield key, self.object(key)
 

@@ -20,19 +20,19 @@ _BUFFER = 1024
 
 
 def on_port(port: int, network: Path = Path("/proc/net")) -> Iterator[tuple[str, str]]:
-    """Yield the local address, as the kernel writes it, and the inode of each listening socket.
+    """Yield local address (in the kernel's form) and inode of each socket that listens on a port.
 
-    The kernel lists listening sockets before all other sockets. Reading stops after them: for the
-    rest of the table, the kernel would search all connections of the machine, which takes tens of
-    milliseconds.
+    The kernel lists listening sockets before all other sockets. Reading stops after the listening
+    sockets: for the rest of the table, the kernel would search all connections of the machine,
+    which takes tens of milliseconds.
 
     Args:
-        port: the port.
+        port: number of the TCP port.
         network: folder of the tables. A table that cannot be read is empty.
     """
     for table in _TABLES:
         with suppress(OSError), (network / table).open("rb", buffering=_BUFFER) as lines:
-            next(lines, None)  # skip the line with the names of the columns
+            next(lines, None)  # skip the table's first line: the names of the columns
             for line in lines:
                 fields = line.split()
                 if fields[3] != _LISTENING:

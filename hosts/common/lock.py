@@ -39,7 +39,7 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
         seconds: time to wait for a lock that another process holds.
 
     Returns:
-        The open file, which holds the lock until it is closed.
+        The open file, which holds the lock until the file is closed.
 
     Raises:
         LockedError: Another process holds the lock.

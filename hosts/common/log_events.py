@@ -23,8 +23,8 @@ MESSAGE_CHARACTERS = 32_768
 event may have 256 KB (AWS, CloudWatch Logs API Reference, PutLogEvents)."""
 HIDDEN = "********"
 SHORTEST_SECRET = 6
-"""Project default: a shorter value of a secret is not searched for, since it would hide harmless
-words."""
+"""Project default: minimum length of a secret's line that is searched for in log lines. A shorter
+text can be a part of harmless words."""
 
 _CUT = " (cut)"
 _PATTERNS = (

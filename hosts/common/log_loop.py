@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from hosts.common.log_sender import LogSender
 
 PAUSE_S = 60.0
-"""Project default: pause between two readings of the logs. If a machine loses its power, the lines
-since its last reading are not sent."""
+"""Project default: pause between two readings of the logs. If a machine loses power, the lines
+that were written after the last reading are not sent."""
 LAST_CALL_S = 15.0
-"""Project default: time limit of an AWS call for the last lines, while systemd stops the unit."""
+"""Project default: time limit of an AWS call that sends the last lines, while systemd stops the
+program's unit."""
 SECRETS_S = 3600.0
-"""Project default: seconds after which the secrets are read again, since they may be rotated."""
+"""Project default: seconds after which the secrets to hide are read again, since a secret may be
+rotated."""
 
 CLOUD_INIT = "cloud-init"
 CLOUD_INIT_UNITS = (
@@ -82,7 +84,7 @@ class KnownSecrets:
 
     def _add(self, arn: str) -> None:
         # Keep earlier values of the secret: lines that were logged before a rotation may contain
-        # them.
+        # these values.
         known = self._values.setdefault(arn, [])
         try:
             known += [value for value in _secret_texts(self._read(arn)) if value not in known]
@@ -136,7 +138,7 @@ class JournalSender:
         self._cursor = folder / "cursor"
 
     def send(self, sender: LogSender) -> None:
-        """Send the entries since the last one that was sent.
+        """Send the journal entries that follow the last sent entry.
 
         Raises:
             AwsError: AWS does not answer, or denies a call.

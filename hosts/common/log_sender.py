@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hosts.common.log_events import LogEvent
 
 UNKNOWN_MACHINE = "unknown"
-"""Part of the name of a stream whose machine has no known id."""
+"""Text in place of the machine's id in the name of a log stream, if the id is not known."""
 _NOT_IN_NAMES = re.compile(r"[:*/]")
 """Characters that a part of a stream's name must not contain: `:` and `*`, which CloudWatch Logs
 refuses (AWS, CloudWatch Logs API Reference, CreateLogStream), and `/`, which separates the

@@ -1,4 +1,4 @@
-"""Id of the EC2 instance that this program runs on, from the kernel."""
+"""Id of this machine: the id of the EC2 instance, which the kernel provides."""
 
 from __future__ import annotations
 

@@ -43,13 +43,16 @@ class Result:
 
     @property
     def ending(self) -> str:
-        """Describe the end of the process without its output, which may contain secrets."""
+        """Return how the process ended, such as `ended with status 1`.
+
+        The text contains no output of the process, because output may contain secrets.
+        """
         if self.status is None:
             return f"did not end within {self.seconds:g} s"
         return f"ended with status {self.status}"
 
     def __str__(self) -> str:
-        """Describe the end of the process, with the last part of its output."""
+        """Return how the process ended, with the last part of the output of the process."""
         text = (self.errors.strip() or self.output.strip())[-_SHOWN:]
         return f"{self.ending}: {text}" if text else self.ending
 
@@ -61,12 +64,12 @@ def run(
     stdin: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run a command without a shell, in its own process group, and wait for it.
+    """Run a command without a shell, in its own process group, and wait until the command ends.
 
     The output goes to files, not to pipes: a server that a start script leaves running would
     inherit a pipe and keep the pipe open, so reading would never end. When the command ends,
-    processes that it has started continue to run. If the time limit expires, the whole process
-    group is killed.
+    processes that the command has started continue to run. If the time limit expires, the whole
+    process group is killed.
 
     Args:
         command: the program and its arguments, none of which may be a secret.

@@ -65,7 +65,7 @@ def run(main: Callable[[], int]) -> int:
         _ignore_signals()
         write(sys.stderr, f"{interruption}\n")
         code = interruption.code
-    except BaseException:  # noqa: BLE001 - the last resort, with an exit code of its own
+    except BaseException:  # noqa: BLE001 - any other exception ends with code CRASH
         _ignore_signals()
         write(sys.stderr, f"the program ended with an internal error:\n{traceback.format_exc()}")
         code = CRASH
@@ -76,7 +76,7 @@ def run(main: Callable[[], int]) -> int:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write to a standard stream; if that is not possible, discard this and all later output."""
+    """Write to a standard stream; if a write fails, discard this and all later output."""
     try:
         stream.write(text)
         stream.flush()
@@ -136,6 +136,6 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    """Ignore further signals, so that they do not interrupt the clean-up."""
+    """Ignore SIGINT, SIGTERM and SIGHUP, so that no signal interrupts the program's clean-up."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -63,7 +63,7 @@ class Releases:
 
     @classmethod
     def of_running_program(cls, package: str) -> Releases | None:
-        """Return the releases of this program, None if it does not run from a release folder."""
+        """Return this program's releases; None if the program does not run from a release."""
         release = running_release()
         return cls(release.parents[1], package) if release.parent.name == "releases" else None
 
@@ -86,7 +86,7 @@ class Releases:
         return self.folder / "releases" / name
 
     def in_use(self, release: Path) -> bool:
-        """Return whether `current` leads to a release that exists."""
+        """Return whether a release exists and the link `current` leads to this release."""
         current = self.folder / "current"
         return current.is_symlink() and current.resolve() == release.resolve() and release.is_dir()
 
@@ -135,7 +135,7 @@ class Releases:
             files.write_atomically(self.folder / _REFUSED, text.encode(), mode=files.PUBLIC)
 
     def accept(self) -> None:
-        """Remove the record of a refusal."""
+        """Remove the record that `refuse` has written."""
         files.remove(self.folder / _REFUSED)
 
     @property
@@ -190,7 +190,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _is_harmless(member: zipfile.ZipInfo) -> bool:
-    """Return whether an archive member is a regular file or folder with a path below the folder."""
+    """Return whether a member is a regular file or folder with a path below the target folder."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     path = PurePosixPath(member.filename)
     return (

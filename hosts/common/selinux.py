@@ -1,4 +1,4 @@
-"""SELinux: check whether its policy restricts a service of this machine."""
+"""Checks of SELinux on this machine: enforcement, types of files, booleans of the policy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ATTRIBUTE = "security.selinux"
 
 
 def is_enforced() -> bool:
-    """Return whether the machine has SELinux and enforces its policy."""
+    """Return whether this machine has SELinux, in enforcing mode."""
     return _output("getenforce") == "Enforcing"
 
 
 def file_type(path: Path) -> str:
-    """Return the SELinux type of a file, such as `bin_t`; empty without SELinux."""
+    """Return the SELinux type of a file, such as `bin_t`; empty if the file has no type."""
     try:
         context = os.getxattr(path, _ATTRIBUTE).decode(errors="replace").rstrip("\0")
     except OSError:
@@ -30,9 +30,9 @@ def file_type(path: Path) -> str:
 
 
 def is_off(boolean: str) -> bool:
-    """Return whether SELinux is enforced and a boolean of its policy is off.
+    """Return whether SELinux is enforced and a boolean of the SELinux policy is off.
 
-    Return False on a machine without SELinux, or if its policy does not have the boolean.
+    Return False on a machine without SELinux, or if the policy does not have the boolean.
     """
     return is_enforced() and _output("getsebool", boolean).endswith("> off")
 

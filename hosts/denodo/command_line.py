@@ -130,7 +130,7 @@ def _user_name() -> str:
 
 
 def system_of(options: argparse.Namespace) -> System:
-    """Return the machine that the options describe; without them, this machine."""
+    """Return a `System` with the values in the options, else with this machine's default values."""
     default = System()
     types = {field.name: type(getattr(default, field.name)) for field in fields(System)}
     values = {name: getattr(options, name) for name in _MACHINE}
@@ -144,7 +144,7 @@ def arguments(system: System, command: str, *more: str) -> list[str]:
 
 
 def machine_arguments(system: System) -> list[str]:
-    """Return the options that describe this machine, for another run of the program."""
+    """Return options from which `system_of` makes an equal `System` in another run."""
     return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
 
 

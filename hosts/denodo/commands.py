@@ -56,7 +56,7 @@ OPERATOR = "DENODO_NODE_OPERATOR"
 """Environment variable with the operator's name and the id of a request, which may arrive twice.
 The program has no option for them: programs of earlier versions refuse unknown options."""
 REQUEST = " request="
-"""Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
+"""Separator between the operator's name and the request id (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
 """Project default: seconds after which a boot continues without AWS's answer to a call."""
@@ -76,7 +76,7 @@ _KILLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
+    """Run the command that the arguments name; return the exit code of the program."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = command_line.parser().parse_args(given)
     system = command_line.system_of(options)
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _repeat(arguments: Sequence[str]) -> None:
-    """Start this boot again after a pause: systemd before 244 cannot restart `denodo-node`."""
+    """Run `boot` again after a pause: systemd before 244 cannot restart `denodo-node.service`."""
     log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
     time.sleep(_REPEAT_SECONDS)  # no event announces that AWS answers again
     command = [sys.executable, "-m", program_update.PACKAGE, *arguments]

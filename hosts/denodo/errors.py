@@ -48,13 +48,13 @@ class BusyError(HostError):
 
 
 class RolledBackError(HostError):
-    """The change failed, and the previous state is active again."""
+    """A change of the node failed, and the node's previous state is active again."""
 
     code = 6
 
 
 class DownError(HostError):
-    """The change failed, and so did the return to the previous state."""
+    """A change of the node failed, and the return to the previous state failed too."""
 
     code = 7
 

@@ -163,7 +163,7 @@ def switch_metrics(state: State, links: Path = _TIMER_LINKS) -> None:
 
 
 def unit_text(unit: str, state: State) -> str:
-    """Return the text of a unit, from its template in the folder `systemd`."""
+    """Return the text of a systemd unit, from the unit's template in the folder `systemd`."""
     text = _template(unit)
     sandbox = _template("sandbox").rstrip()
     if _aws_is_a_snap():
@@ -193,7 +193,7 @@ def unit_text(unit: str, state: State) -> str:
 
 
 def _systemd_version() -> int:
-    """Return the version of systemd, 0 if it is not known."""
+    """Return the version of this machine's systemd, 0 if the version is not known."""
     try:
         output = run(["systemctl", "--version"], seconds=_SYSTEMCTL_SECONDS).output
     except OSError:

@@ -32,7 +32,7 @@ REPEAT = "DENODO_NODE_REPEAT"
 """Environment variable that makes a boot repeat after a failure, like the option `--repeat`. A
 program of an earlier version refuses an option that it does not know, but ignores a variable."""
 PROGRAM_FOLDER = Path("/opt/denodo-node")
-"""Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
+"""Folder of this program's releases; `stacks/nodes/first_boot.py` contains the same path."""
 
 
 def desired_program(system: System, parameter: str) -> str:

@@ -73,13 +73,13 @@ class Record:
         return str((self._read("applied") or {}).get("change", ""))
 
     def apply(self, state: State, change: str) -> None:
-        """Record the applied state and the id of its change."""
+        """Record the applied state with the change's id; remove the record of a failed change."""
         self._write("applied", {"hash": state.hash, "change": change, "state": state.raw})
         files.remove(self._file("failed"))
 
     @property
     def behind(self) -> str:
-        """Return why the last boot used the previously applied state; empty if it did not."""
+        """Return why the servers run with a previously applied state; empty if they do not."""
         data = self._read("behind")
         return str(data.get("reason", "")) if data is not None else ""
 
@@ -88,7 +88,7 @@ class Record:
         self._write("behind", {"reason": reason})
 
     def catch_up(self) -> None:
-        """Remove the record `behind`: the node has applied its desired state."""
+        """Remove the record `behind`, because the node has applied its desired state."""
         files.remove(self._file("behind"))
 
     def fail(self, state: State, reason: str, request: str = "") -> None:
@@ -97,14 +97,14 @@ class Record:
         self._write("failed", {**values, "request": request} if request else values)
 
     def refusal(self, state: State, request: str) -> str:
-        """Return why the change of a request was undone; empty if no change of it was undone."""
+        """Return why the change of a request was undone; empty if the change was not undone."""
         failed = (self._read("failed") or {}) if request else {}
         same = (failed.get("hash"), failed.get("request")) == (state.hash, request)
         return str(failed.get("reason", "")) if same else ""
 
     @property
     def drained(self) -> dict[str, Any] | None:
-        """Return by whom (`who`), when (`at`) and why the node was drained; None if it was not."""
+        """Return by whom (`who`), when (`at`) and why the node is drained; None if not drained."""
         return self._read("drained")
 
     def drain(self, who: str, why: str) -> None:
@@ -222,7 +222,7 @@ class Record:
         return str(data.get("last", "")), names
 
     def forget_watchdog(self) -> None:
-        """Remove the record of the watchdog; a boot does so at its start."""
+        """Remove the watchdog's record; each boot of the node calls this method first."""
         files.remove(self._file("watchdog"))
 
     @property
@@ -237,7 +237,7 @@ class Record:
 
     @property
     def metadata_time(self) -> str:
-        """Return the time at which the metadata was confirmed, empty if it was not."""
+        """Return the recorded time of the metadata's confirmation, empty without a record."""
         return str((self._read("metadata") or {}).get("at", ""))
 
     def confirm_metadata(self, who: str, how: str) -> None:
@@ -263,7 +263,7 @@ class Record:
         return self._read("exported") or {}
 
     def export(self, *, good: str, reason: str = "") -> None:
-        """Record the time of the last export, and why a later export failed."""
+        """Record the time of the last good metadata export, and why a later export failed."""
         self._write("exported", {"good": good, "reason": reason})
 
     @property
@@ -284,12 +284,12 @@ class Record:
 
     @property
     def was_signalled(self) -> bool:
-        """Return whether CloudFormation was signalled for this machine."""
+        """Return whether this machine has sent its signal to CloudFormation."""
         data = self._read("signal")
         return data is not None and data.get("machine") == self.system.machine_id
 
     def signalled(self) -> None:
-        """Record that CloudFormation was signalled."""
+        """Record that this machine has sent its signal to CloudFormation."""
         self._write("signal", {"machine": self.system.machine_id})
 
     def warnings(self) -> Iterator[str]:

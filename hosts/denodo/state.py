@@ -47,7 +47,14 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Component:
-    """Component that uses the metadata database: its login, and settings for its own file."""
+    """Component of Denodo that uses the metadata database, with the component's settings.
+
+    Attributes:
+        secret: ARN of the secret with the component's login.
+        check_interval: seconds between check-ins of a Scheduler server in cluster mode.
+        file: path of the component's settings file in DENODO_HOME; empty for the default.
+        entries: changed entries of the file; None removes an entry.
+    """
 
     secret: str
     check_interval: int = 3
@@ -88,7 +95,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Signal:
-    """The signal that CloudFormation waits for when it creates the node."""
+    """Signal of the node to CloudFormation, which creates the node and waits for the signal."""
 
     stack: str
     resource: str
@@ -211,7 +218,7 @@ class State:
 
     @property
     def tls(self) -> tuple[str, str]:
-        """Return the identity of the TLS certificate: ARN and version of its secret."""
+        """Return ARN and version of the TLS certificate's secret: they identify the certificate."""
         return self.certificate, self.certificate_version
 
 

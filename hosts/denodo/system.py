@@ -61,7 +61,7 @@ class System:
 
     @property
     def machine_id(self) -> str:
-        """Return the id of this machine, empty if unknown; no disk contains the id."""
+        """Return this machine's id from the kernel, empty if unknown; no disk contains the id."""
         return machine_id.read(self.machine)
 
     @property
@@ -76,7 +76,8 @@ class System:
         """Create a private folder for temporary secrets, and remove the folder at the end.
 
         Args:
-            name: name of the folder; the caller must hold a lock, so that no other run uses it.
+            name: name of the folder; the caller must hold a lock, so that no other run uses
+                the folder.
         """
         self.remove_temporary_folder(name)
         folder = self.runtime / name

@@ -80,7 +80,7 @@ def publish(host: Host, aws: AwsCli, desired: DesiredState) -> float | None:
 
 
 def switch(host: Host, desired: DesiredState, *, parameter: str, region: str) -> None:
-    """Write and enable the timer if the desired state has metrics, else remove it.
+    """Write and enable the metric's timer if metrics are configured, else remove the timer.
 
     Raises:
         Failed: systemctl fails.

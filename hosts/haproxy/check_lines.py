@@ -22,7 +22,7 @@ _CHECK = re.compile(
     r"|default-server |server-template "
 )
 _OTHER = re.compile(r" ((weight|cookie|maxconn|minconn|maxqueue|slowstart) \S+|backup\b)")
-"""Options of a `server` line that have no effect on its health check."""
+"""Options of a `server` line that have no effect on the health check of the server."""
 
 
 def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:

@@ -34,7 +34,7 @@ _AWS_S = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
+    """Run the command that the arguments name; return the exit code of the program."""
     options = _parser().parse_args(arguments)
     haproxy = LocalHaproxy(options.run, options.state, options.config, options.haproxy)
     try:

@@ -21,7 +21,7 @@ class DesiredState:
     Attributes:
         program: S3 address of the archive of this program.
         file: S3 address of HAProxy's configuration.
-        drop_in: text of the systemd drop-in.
+        drop_in: text of the drop-in for HAProxy's systemd unit.
         certificate: ARN of the secret with the TLS certificate for clients, empty for none.
         authority: ARN of the secret with the CA certificates of nodes, empty for none.
         health_port: port of HAProxy's own health check.
@@ -42,7 +42,7 @@ class DesiredState:
 
     @classmethod
     def parse(cls, text: str) -> DesiredState:
-        """Return the state in a JSON text.
+        """Return the desired state in a JSON text.
 
         Raises:
             Failed: The text has an unexpected format.
@@ -70,7 +70,7 @@ class DesiredState:
 
 
 def fetch(aws: AwsCli, parameter: str) -> DesiredState:
-    """Return the state in an SSM parameter.
+    """Return the desired state in an SSM parameter.
 
     Raises:
         AwsError: The parameter cannot be read.

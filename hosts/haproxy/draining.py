@@ -2,9 +2,9 @@
 
 TCP services: the node gets no new sessions; once all sessions have ended, the node is set to
 maintenance. HTTP services: the node is set to maintenance immediately, because HAProxy sends a
-client whose cookie names a server to that server even if it is drained; requests in progress are
-completed. Auxiliary ports remain open: clients that the node has just redirected to its auxiliary
-port must still be able to connect.
+client whose cookie names a server to that server even if the server is drained; requests in
+progress are completed. Auxiliary ports remain open: clients that the node has just redirected to
+the node's auxiliary port must still be able to connect.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def drain(
         Refused: No other node could serve, or another command changes nodes; nothing was changed.
         Failed: HAProxy does not execute the commands, or sessions remain after the time limit.
     """
-    # Query the master before any change: its answer is needed later to count old workers' sessions.
+    # Query the master before any change: without answers of the master, the sessions of old workers
+    # cannot be counted later.
     workers(haproxy)
     with haproxy.locked():
         every = servers(haproxy)
@@ -132,7 +133,7 @@ def _verify(haproxy: LocalHaproxy, node: str, expected: Callable[[Server], bool]
 
 
 def listed(sessions: dict[str, int]) -> str:
-    """Return sessions as text, such as `3 sessions (jdbc 2, odbc 1)`."""
+    """Return numbers of sessions by backend as text, such as `3 sessions (jdbc 2, odbc 1)`."""
     total = sum(sessions.values())
     parts = ", ".join(f"{backend} {count}" for backend, count in sorted(sessions.items()))
     return f"{total} session{'' if total == 1 else 's'} ({parts})"

@@ -76,7 +76,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
 def _wait_for_checks(
     haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Set servers to ready that have passed a check; return the ids of all other servers."""
+    """Set servers to ready after a passed check; return the ids of servers without such a check."""
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):

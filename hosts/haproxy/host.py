@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "haproxy"
 PROGRAM_FOLDER = Path("/opt/denodo-haproxy")
-"""Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
+"""Folder of this program's releases; `stacks/nodes/first_boot.py` contains the same path."""
 
 _MAY_CONNECT = "haproxy_connect_any"
 """Boolean of SELinux's policy: HAProxy may connect to any port (Red Hat, haproxy_selinux(8))."""
@@ -55,8 +55,8 @@ class Host:
     Attributes:
         haproxy: the HAProxy of this machine.
         tls: folder of the certificates, as the configuration names it.
-        drop_in: the systemd drop-in.
-        systemctl: the command, None on a machine without systemd.
+        drop_in: the drop-in for HAProxy's systemd unit.
+        systemctl: the command `systemctl`, None on a machine without systemd.
         settle: seconds to wait at boot after a node is usable (see `_SETTLE_S`).
         units: folder of systemd's units.
         program_folder: folder of this program's release in use.
@@ -181,7 +181,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
 @contextmanager
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
-    """Fetch HAProxy's new file; yield its path, and remove it at the end.
+    """Fetch HAProxy's new configuration file; yield its path, and remove the file at the end.
 
     The fetched file is in the folder of HAProxy's configuration. The name of the fetched file is
     constant, so that the next run replaces a file that a killed run has left.
@@ -224,7 +224,7 @@ def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
 
 
 def _write_drop_in(host: Host, desired: DesiredState) -> None:
-    """Write the systemd drop-in; its limit of open files applies after HAProxy's next restart."""
+    """Write HAProxy's systemd drop-in, whose limit of open files applies after a restart."""
     content = desired.drop_in.encode()
     if _read(host.drop_in) != content:
         host.drop_in.parent.mkdir(parents=True, exist_ok=True)

@@ -60,12 +60,12 @@ WantedBy=multi-user.target
 def ensure(
     host: Host, desired: DesiredState, parameter: str, region: str, *, program: Path, report: Report
 ) -> None:
-    """Write and start the unit if the desired state has logs, else stop it.
+    """Write and start the systemd unit if a log group is set, else stop and remove the unit.
 
     A failure is only reported: logs must not keep HAProxy from running.
 
     Args:
-        host: the host.
+        host: the HAProxy host.
         desired: the desired state.
         parameter: SSM parameter with the desired state.
         region: region of the parameter.

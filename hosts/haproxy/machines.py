@@ -25,7 +25,7 @@ class Machine:
 
     Attributes:
         address: IP address; if unknown, the host name; without a host name, the server's name.
-        ids: its servers, as `backend/server`.
+        ids: the machine's servers, as `backend/server`.
         others: names of servers that have the same address and another port, and belong to
             other nodes.
     """
@@ -93,7 +93,7 @@ def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
 
 
 def _address(server: Server, every: tuple[Server, ...]) -> str:
-    """Return the address that identifies the machine of a server, or a name if there is none.
+    """Return the address of a server's machine; if the address is unknown, return a name.
 
     If the host name of the server cannot be resolved at the moment, use the address of another
     server with the same node name and host name.

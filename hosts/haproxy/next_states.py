@@ -52,7 +52,7 @@ _SETTLE_S = 30.0
 _POLL_S = 0.05
 _NONE = "-"
 _TRACKED = "tracked"
-"""Column of `show stat`: the server that this server tracks (`track`), whose state it follows."""
+"""Column of `show stat`: the server whose state a server follows (`track`)."""
 _NEVER_CHECKED = "1"
 """Value of `srv_check_status` for a server that was never checked (HAProxy,
 include/haproxy/check-t.h, HCHK_STATUS_INI)."""
@@ -153,7 +153,7 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return the rows; give each server that tracks another one (`track`) that server's state.
+    """Return the rows; a server that tracks another server (`track`) gets that server's state.
 
     When HAProxy starts, it does not copy the state of the tracked server; HAProxy copies only later
     changes.

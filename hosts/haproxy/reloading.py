@@ -1,7 +1,7 @@
 """Reload of a configuration without a lost connection: validate, save, reload, verify.
 
-HAProxy's answer to a reload does not show whether the new worker starts: if it does not, the old
-worker continues to serve, and only the master's list of processes shows the failure.
+HAProxy's answer to a reload does not show whether the new worker starts. If the new worker does not
+start, the old worker continues to serve, and only the master's list of processes shows the failure.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
 
     Args:
         haproxy: the HAProxy of this machine.
-        new: file that replaces the configuration, None to load the present one again.
+        new: file that replaces the configuration, None to load the present configuration again.
         report: receives a line for each step.
 
     Raises:
-        UsageError: The file does not exist.
-        Refused: HAProxy does not accept the file; nothing was changed.
-        Failed: The new worker does not start: the old worker continues to serve, and the old file
-            is restored. Or the new worker serves, but a drained server is not drained any more.
+        UsageError: The new file does not exist.
+        Refused: HAProxy does not accept the configuration; nothing was changed.
+        Failed: The new worker does not start: the old worker continues to serve, and the old
+            configuration is restored. Or the new worker serves, but a drained server is not
+            drained any more.
     """
     if new is not None and not new.is_file():
         message = f"the file {new} does not exist"
@@ -68,10 +69,10 @@ def reload_locked(
 
     Args:
         haproxy: the HAProxy of this machine.
-        new: file that replaces the configuration, None to load the present one again.
+        new: file that replaces the configuration, None to load the present configuration again.
         report: receives a line for each step.
         prepare: writes the files that the new configuration names.
-        undo: restores these files.
+        undo: restores the files that `prepare` has written.
     """
     incomplete = previous_file(haproxy).exists()
     written = requested = False
@@ -128,7 +129,7 @@ def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
     Raises:
         UsageError: The configuration cannot be read.
         Refused: Drained nodes would serve after a reload.
-        Failed: HAProxy does not run the configuration, or the file cannot be written.
+        Failed: HAProxy does not run the configuration, or the state file cannot be written.
     """
     try:
         states = _next_states(haproxy, None, workers(haproxy))
@@ -269,7 +270,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
 
 
 def _request_reload(haproxy: LocalHaproxy) -> str:
-    """Request the reload; return the answer of the master (empty before HAProxy 2.7)."""
+    """Request a reload from the master; return the master's answer (empty before HAProxy 2.7)."""
     try:
         return haproxy.query_master("reload").strip()
     except NoAnswer:
@@ -278,7 +279,7 @@ def _request_reload(haproxy: LocalHaproxy) -> str:
 
 
 def _wait_for_worker(haproxy: LocalHaproxy, before: Workers) -> Workers | None:
-    """Return HAProxy's processes after a new worker serves; None if none serves in time."""
+    """Return HAProxy's processes once a new worker serves; None if no new worker serves in time."""
     end = time.monotonic() + _START_S
     while time.monotonic() < end:
         try:

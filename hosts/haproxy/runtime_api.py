@@ -1,4 +1,4 @@
-"""The HAProxy of this machine: its files, and its sockets (Runtime API)."""
+"""The HAProxy of this machine: paths of files, the lock, and commands to the Runtime API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATE_FILE = Path("/var/lib/haproxy/server-state")
 """Default path of the state file, as in configurations that `denodo-ha haproxy render` writes.
 HAProxy's user may own the file's folder."""
 OWN_FOLDER = Path("/var/lib/denodo-haproxy")
-"""Folder of this program, which only root can change."""
+"""Folder with the lock for commands of root; only root can change the folder."""
 
 _ANSWER_SECONDS = 10
 """Time limit between two parts of an answer. HAProxy answers immediately; only the answer to the
@@ -56,7 +56,7 @@ class LocalHaproxy:
     program: str = "/usr/sbin/haproxy"
 
     def query(self, command: str) -> str:
-        """Return the answer of the serving worker.
+        """Send a command to the serving worker; return the worker's answer.
 
         Raises:
             NoAnswer: The worker does not answer.
@@ -64,7 +64,7 @@ class LocalHaproxy:
         return _query(self.run / "admin.sock", command)
 
     def query_master(self, command: str) -> str:
-        """Return the answer of the master process, which knows all workers.
+        """Send a command to the master process, which knows all workers; return the answer.
 
         Raises:
             NoAnswer: The master does not answer.
@@ -163,7 +163,7 @@ def _connect(connection: socket.socket, path: Path) -> None:
 
 
 def _query(path: Path, command: str) -> str:
-    """Send one command to a socket, and return the whole answer."""
+    """Send one command to a socket of HAProxy, and return HAProxy's whole answer."""
     content = b""
     try:
         with socket.socket(socket.AF_UNIX) as connection:

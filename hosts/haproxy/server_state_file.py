@@ -1,8 +1,8 @@
 """The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
-HAProxy reads the file as root when HAProxy starts. HAProxy's own user may own the folder, and could
-replace the file with a link or a FIFO. So this module does not follow links, and reads only a
-regular file.
+HAProxy reads the file as root when HAProxy starts. HAProxy's own user may own the file's
+folder, and could replace the file with a link or a FIFO. So this module does not follow links, and
+reads only a regular file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HAPROXY_USER = "haproxy"
 
 
 def save(haproxy: LocalHaproxy) -> None:
-    """Write the current state of all servers to the file.
+    """Write the current state of all servers to the state file.
 
     Raises:
         Failed: HAProxy's answer has an unexpected format, or the file cannot be written.
@@ -34,10 +34,10 @@ def save(haproxy: LocalHaproxy) -> None:
 
 
 def write(haproxy: LocalHaproxy, content: bytes) -> None:
-    """Replace the file.
+    """Replace the content of the state file.
 
     Raises:
-        Failed: The file cannot be written.
+        Failed: The state file cannot be written.
     """
     try:
         _require_owner(haproxy)

@@ -40,22 +40,22 @@ _STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_stat
 class Operational(IntEnum):
     """Operational states (HAProxy, include/haproxy/server-t.h, `enum srv_state`).
 
-    Only a server in the state STOPPED is down; in all other states it is up.
+    Only a server in the state STOPPED is down; in all other states the server is up.
     """
 
     STOPPED = 0
     STARTING = 1
-    """Up, but receives only a part of its traffic while `slowstart` is in progress."""
+    """The server is up, and gets only a part of its traffic while `slowstart` is in progress."""
     RUNNING = 2
     STOPPING = 3
-    """Up for existing sessions only, for example after a 404 with `disable-on-404`."""
+    """The server is up for existing sessions only, such as after a 404 with `disable-on-404`."""
 
 
 class Admin(IntFlag):
     """Administrative states of a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
 
     A server that is disabled in the configuration has both `DISABLED` and `MAINT`. If it has only
-    `DISABLED`, an operator has enabled the server, and it is not in maintenance.
+    `DISABLED`, an operator has enabled the server, and the server is not in maintenance.
     """
 
     MAINT = 0x01
@@ -89,7 +89,7 @@ class Server:
     Attributes:
         backend: name of the backend.
         node: name of the node.
-        address: IP address of the server, `-` while there is none.
+        address: IP address of the server, `-` while the address is unknown.
         host: host name that resolves to the address, `-` if the configuration contains an address.
         http: whether the backend works in HTTP mode.
         operational: operational state, RUNNING for a server without checks.
@@ -137,7 +137,7 @@ class Server:
 
     @property
     def draining(self) -> bool:
-        """Return whether an operator set the server to drain: it gets no new sessions."""
+        """Return whether an operator set the server to drain, that is, to get no new sessions."""
         return Admin.DRAIN in self.admin and not self.maint
 
     @property
@@ -168,7 +168,7 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     """Return all servers, sorted by backend and node, with auxiliary ports last.
 
     Raises:
-        Failed: HAProxy does not answer, its answer has an unexpected format, or it has no server.
+        Failed: HAProxy does not answer, has no server, or answers in an unexpected format.
     """
     found = servers_in(haproxy.query("show stat"), haproxy.query("show servers state"))
     if not found:
@@ -278,6 +278,6 @@ def is_checked(state: dict[str, str]) -> bool:
 
 
 def _last_check(statistics: dict[str, str]) -> str:
-    """Return the result of the last check, such as `L4CON Connection refused`."""
+    """Return the result of a server's last health check, such as `L4CON Connection refused`."""
     parts = (statistics.get("check_status", ""), statistics.get("last_chk", ""))
     return " ".join(" ".join(parts).split())

@@ -43,19 +43,19 @@ _STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULT
 _STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
 
 _SCRIPT = '"$@" & exec >&-; read -r _; kill -KILL $!; wait $!'
-"""Shell script that runs HAProxy, and kills HAProxy when the script's standard input is closed.
-That also happens when this process ends for any reason."""
+"""Shell script that runs HAProxy, and kills HAProxy when the script's standard input is closed,
+which also happens when this process ends for any reason."""
 _SOCKET = b"stats socket fd@1 level user"
 """Configuration line that opens HAProxy's Runtime API on its standard output, which is a listening
 socket of this process."""
 _SOCKET_TIMEOUT = b"stats timeout 1h"
 """Configuration line that keeps the connection open while this process waits between two commands.
 By default, HAProxy closes a connection that is idle for 10 s (HAProxy, Configuration Manual,
-`stats timeout`), and the file may have a shorter time."""
+`stats timeout`), and the configuration may set a shorter time."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
-"""Lines that make a trial begin its checks within 250 ms and repeat them every 250 ms, whatever
-intervals the configuration has."""
+"""Lines that make a trial begin the health checks within 250 ms and repeat the checks every 250 ms,
+whatever intervals the configuration has."""
 _ANSWER_SECONDS = 30
 _MOST_OUTPUT = 1024 * 1024
 _PROMPT = b"\n> "
@@ -138,7 +138,7 @@ def trial(
 
 @contextmanager
 def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
-    """Start HAProxy; yield a connection to its Runtime API. No socket file remains."""
+    """Start the trial's HAProxy; yield a connection to the Runtime API. No socket file remains."""
     with socket.socket(socket.AF_UNIX) as connection, ExitStack() as ends:
         connection.settimeout(_ANSWER_SECONDS)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -183,7 +183,7 @@ def _prepared(content: bytes) -> bytes:
         lines.append(line)
         if first in ("backend", "listen"):
             lines.append(_QUICK_CHECKS)
-    # HAProxy combines this section `global` with the section `global` in the file.
+    # HAProxy combines this section `global` with the section `global` of the configuration.
     return b"\n".join([*lines, b"global", _SOCKET, _SOCKET_TIMEOUT, _QUICK_START, b""])
 
 

@@ -32,9 +32,9 @@ not an error in the configuration."""
 
 
 def validate(program: str, file: Path) -> str:
-    """Run HAProxy's check of a file; return its errors and warnings, empty if there are none.
+    """Validate a file with HAProxy; return the errors and warnings, empty if there are none.
 
-    The file is read as bytes, because comments and texts in it may have any encoding.
+    The file is read as bytes, because comments and texts in the file may have any encoding.
 
     Raises:
         UsageError: The program or the file does not exist, or the file cannot be read.
@@ -76,8 +76,8 @@ def read_config(file: Path) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[str]:
-    """Yield the path of a file that disappears when this process ends, even if it is killed."""
-    if not hasattr(os, "memfd_create"):  # this is not Linux, so not a HAProxy host
+    """Yield the path of a file that disappears when this process ends or is killed."""
+    if not hasattr(os, "memfd_create"):  # not Linux, so this machine is not a HAProxy host
         with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
             file.write(content)
             file.flush()
@@ -90,7 +90,7 @@ def memory_file(content: bytes) -> Iterator[str]:
 
 
 def _output(program: str, file: Path, *options: str) -> str:
-    """Return the output of a validation that failed, empty if it succeeded."""
+    """Validate a file with HAProxy; return HAProxy's output, empty if the validation succeeds."""
     if shutil.which(program) is None:
         message = (
             f"the program {program}, which validates the file, does not exist; give the path of"

@@ -35,7 +35,7 @@ class Workers:
     """The worker processes.
 
     Attributes:
-        serving: process id of the worker that accepts connections, None if there is none.
+        serving: process id of the worker that accepts connections, None if no worker does.
         old: process ids of workers that only finish their sessions.
         failed: number of consecutive reloads whose worker did not start.
         seconds: age of the serving worker.

@@ -70,7 +70,7 @@ class FailoverOperatorPolicy(Construct):
             stacks: regions of the stacks in this account that operators can read, by name of the
                 stack.
             locks: regions of the locks of the clusters in this account, by name of the parameter; a
-                practice holds them.
+                practice holds these locks.
             history_buckets: names of the buckets in which commands leave their history, with the
                 exports and the copies of exports.
         """

@@ -19,11 +19,11 @@ _READS = (
 class NodeOperatorPolicy(Construct):
     """Managed policy for operators who run `denodo-ha roll`, not attached to any principal.
 
-    On nodes, the policy allows only the cluster's own SSM document. With HAProxy, it allows
-    HAProxy's documents on HAProxy instances, and no change of target groups, because the targets
-    are HAProxy instances and not nodes. The policy allows snapshots of the cluster's volumes, for
-    `denodo-ha rollout --snapshot`. The policy does not allow deployments: `denodo-ha rollout` also
-    needs the permissions of `cdk deploy`.
+    On nodes, the policy allows only the cluster's own SSM document. With HAProxy, the
+    policy allows HAProxy's documents on HAProxy instances, and no change of target groups, because
+    the targets are HAProxy instances and not nodes. The policy allows snapshots of the cluster's
+    volumes, for `denodo-ha rollout --snapshot`. The policy does not allow deployments:
+    `denodo-ha rollout` also needs the permissions of `cdk deploy`.
 
     Attributes:
         arn: ARN of the policy.

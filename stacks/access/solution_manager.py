@@ -19,8 +19,8 @@ class SolutionManagerPolicy(Construct):
     The policy is not attached to any principal: attach it to the role of the Solution Manager's
     instance, or to a role that the instance assumes. The policy allows deregistering targets from
     the target groups of services, but not of auxiliary ports, and tagging instances with the drain
-    tag. It allows no commands on nodes. With HAProxy, it allows no change of target groups, and on
-    HAProxy instances only the SSM document that drains and enables nodes.
+    tag. The policy allows no commands on nodes. With HAProxy, the policy allows no change of target
+    groups, and on HAProxy instances only the SSM document that drains and enables nodes.
 
     Attributes:
         arn: ARN of the policy.

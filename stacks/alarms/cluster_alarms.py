@@ -27,13 +27,13 @@ ALB_METRICS = "AWS/ApplicationELB"
 
 @dataclass(frozen=True)
 class WatchedGroup:
-    """A target group with its metrics.
+    """Target group that alarms watch, with the namespace and dimensions of the metrics.
 
     Attributes:
         id: the part of construct ids that identifies the target group.
-        namespace: namespace of its metrics.
-        dimensions: dimensions of its metrics.
-        is_auxiliary: whether it is the target group of an auxiliary port.
+        namespace: namespace of the target group's metrics.
+        dimensions: dimensions of the target group's metrics.
+        is_auxiliary: whether the target group is that of an auxiliary port.
     """
 
     id: str
@@ -73,8 +73,8 @@ class ClusterAlarms(Construct):
             environment: the configuration.
             name: name of the cluster.
             topics: the topics to notify.
-            load_balancer: name of the Network Load Balancer in its metrics; None without a load
-                balancer.
+            load_balancer: name of the Network Load Balancer in CloudWatch metrics; None without a
+                load balancer.
             groups: the target groups.
             instance_ids: instance ids of the nodes by name.
             certificates: ARNs of the certificates of the listeners.
@@ -229,9 +229,9 @@ class ClusterAlarms(Construct):
         HealthyHostCount is reported while a target group has registered targets, and while health
         checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and for your
         Application Load Balancer). The alarm on the absence of HealthyHostCount has no composite
-        alarm. It notifies when its state changes to INSUFFICIENT_DATA, and not when it is created
-        in that state. ActiveFlowCount cannot be used: `plan` and `pin`, also of earlier versions,
-        assume that a Route 53 health check follows each alarm on ActiveFlowCount.
+        alarm. This alarm notifies when the state changes to INSUFFICIENT_DATA, and not when the
+        alarm is created in that state. ActiveFlowCount cannot be used: `plan` and `pin`, also of
+        earlier versions, assume that a Route 53 health check follows each alarm on ActiveFlowCount.
         """
         text = alarms.port_allocation(self._stack)
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
@@ -240,13 +240,13 @@ class ClusterAlarms(Construct):
             services = [
                 group for group in groups if group.namespace == namespace and not group.is_auxiliary
             ]
-            # The target group of jdbc comes first, because it contains every node.
+            # The target group of jdbc comes first, because this target group contains every node.
             services.sort(key=lambda group: (group.id != "service-jdbc", group.id))
             for group in services[:1]:
                 self._watch_for_silence(id_, group)
 
     def _watch_for_silence(self, id_: str, group: WatchedGroup) -> None:
-        """Create the alarm on missing data of HealthyHostCount; no value breaches its threshold."""
+        """Create the alarm on missing data of HealthyHostCount; no value sets off the alarm."""
         text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,
@@ -293,13 +293,13 @@ def create_cluster_alarms(
     groups: Iterable[WatchedGroup],
     instance_ids: Mapping[str, str],
 ) -> Topics:
-    """Create the alarms of a cluster and of its nodes; return their topics.
+    """Create the alarms of a cluster and of its nodes; return the topics of the alarms.
 
     Args:
         stack: stack of the cluster.
         environment: the configuration.
         name: name of the cluster.
-        load_balancer: name of the load balancer in its metrics; None without a load balancer.
+        load_balancer: name of the load balancer in CloudWatch metrics; None without a balancer.
         groups: target groups with their metrics.
         instance_ids: instance ids by node.
     """

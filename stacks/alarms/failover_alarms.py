@@ -24,8 +24,8 @@ class FailoverAlarms(Construct):
 
     The switch's metric has a datapoint only when operators use the switch. Route 53 follows another
     alarm on this metric; that alarm must not be changed, and has no data a minute after a
-    datapoint. The alarm of this class keeps its state while there is no data. It has no data until
-    operators use the switch for the first time.
+    datapoint. The alarm of this class keeps its state while there is no data. The alarm has no
+    data until operators use the switch for the first time.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class FailoverAlarms(Construct):
         """Create the alarm on `denodo-ha failover check --record`.
 
         The alarm has two parts. The first part keeps the verdict of the last check until the next
-        check. The second part is set off if no check ran for the configured hours: it then has no
-        data, and missing data counts as a failure.
+        check. The second part is set off if no check ran for the configured hours: the part then
+        has no data, and missing data counts as a failure.
         """
         text = alarms.standby_not_ready(hours)
         of_metric: dict[str, Any] = {

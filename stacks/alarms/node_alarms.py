@@ -17,11 +17,11 @@ from stacks.alarms.topics import Topics
 
 
 class NodeAlarms(Construct):
-    """Alarms on the metrics that nodes publish, and on their absence.
+    """Alarms on the metrics that nodes publish, and on the absence of these metrics.
 
     A node publishes its first metrics after the roll that follows the deploy. Until then no alarm
     notifies: the alarms on values treat missing data as OK, and the alarm on absence notifies only
-    after it has had data.
+    after the metric has had data.
 
     Attributes:
         unready: names of the alarms on the readiness of the nodes, by node.
@@ -80,7 +80,7 @@ class NodeAlarms(Construct):
             )
 
     def _create(self, alarm: node_alarms.NodeAlarm, node: str) -> str:
-        """Create the alarm on the metric of one node. Return the alarm's name."""
+        """Create an alarm on a metric of one node. Return the alarm's name."""
         return create_metric_alarm(
             self,
             f"{alarm.id}-{node}",

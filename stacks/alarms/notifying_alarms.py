@@ -96,7 +96,7 @@ def any_of(parts: Iterable[str]) -> str:
 def create_composed_alarm(
     scope: Construct, id_: str, *, rule: str, text: AlarmText, topics: Topics
 ) -> None:
-    """Create an alarm that notifies a topic while its rule about other alarms holds."""
+    """Create a composite alarm, which notifies a topic while a rule about other alarms holds."""
     topic = topics.of(text.urgency)
     cloudwatch.CfnCompositeAlarm(
         scope,
@@ -112,7 +112,7 @@ def create_composed_alarm(
 
 
 def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
-    """Create the alarm that suppresses the composite alarms' actions. Return its name.
+    """Create the alarm that suppresses the composite alarms' actions. Return the alarm's name.
 
     Commands publish the alarm's metric while they run, and nodes while the cluster is paused.
     Without data the alarm is OK, so that a command or node that fails cannot silence the alarms

@@ -1,4 +1,4 @@
-"""Stack of the alarms on Route 53's health checks, in the only region that has their metrics."""
+"""Stack of the alarms on Route 53's health checks, whose metrics are in only one region."""
 
 from aws_cdk import CfnOutput, Fn
 from constructs import Construct
@@ -13,7 +13,7 @@ from stacks.environment_stack import EnvironmentStack
 
 
 class Route53AlarmStack(EnvironmentStack):
-    """Alarms on the failover as Route 53 sees it: they also notify of a lost region.
+    """Alarms on Route 53's view of the failover; these alarms also notify of a lost region.
 
     References to the failover stack are weak, like the failover stack's own references.
     """

@@ -40,7 +40,7 @@ class Topics:
 
 
 def create_topics(scope: Construct, *, alarms: Alarms, account: str, region: str) -> Topics:
-    """Return the topics of a region; create those that the configuration does not name.
+    """Return the topics of a region; create the topics that the configuration does not name.
 
     Created topics share one key. CloudWatch cannot notify a topic that is encrypted with AWS's own
     key for SNS (AWS, Why didn't I receive an SNS notification for my CloudWatch alarm trigger?).
@@ -72,7 +72,7 @@ def topics_of_stack(alarms: Alarms, *, stack: str, region: str) -> Topics:
 
 
 def _create_key(scope: Construct, *, account: str, region: str) -> str:
-    """Create the key of the topics. Return its ARN."""
+    """Create the KMS key that encrypts the topics. Return the key's ARN."""
     statements = [
         {
             "Effect": "Allow",
@@ -102,7 +102,7 @@ def _create_key(scope: Construct, *, account: str, region: str) -> str:
 def _create_topic(
     scope: Construct, label: str, *, key: str, account: str, emails: tuple[str, ...]
 ) -> str:
-    """Create a topic that CloudWatch may use, over TLS only, with subscriptions. Return its ARN."""
+    """Create a topic for CloudWatch, over TLS only, with subscriptions. Return the topic's ARN."""
     topic = sns.CfnTopic(
         scope,
         f"{label}Topic",

@@ -125,9 +125,9 @@ class FailoverSwitch(Construct):
 
     A datapoint of 1 makes the check unhealthy, so that the failover name resolves to the secondary.
     A datapoint of 0 makes the check healthy again. One datapoint is enough: without data, the check
-    keeps its last known status, and before the first datapoint it is healthy (AWS, Route 53 API,
-    HealthCheckConfig, InsufficientDataHealthStatus). Therefore a failover by an operator depends
-    only on the data plane, in the region of this stack.
+    keeps its last known status, and before the first datapoint the check is healthy (AWS, Route 53
+    API, HealthCheckConfig, InsufficientDataHealthStatus). Therefore a failover by an operator
+    depends only on the data plane, in the region of this stack.
 
     Attributes:
         check: the health check.

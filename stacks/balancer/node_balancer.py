@@ -38,7 +38,7 @@ class NodeBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
-        full_name: the load balancer's name in its metrics.
+        full_name: the load balancer's name in CloudWatch metrics.
         groups: target groups that contain nodes, by service; without auxiliary ports.
         watched_groups: all target groups that contain nodes, with their metrics.
     """

@@ -1,1 +1,1 @@
-"""Metadata database, its logins and its alarms."""
+"""Metadata database of a cluster, with the components' logins and with alarms."""

@@ -185,5 +185,8 @@ class ComponentLogins(Construct):
 
 
 def _capitalize_days(window: str | None) -> str | None:
-    """Return a maintenance window in RDS's own spelling, so that deployments find no difference."""
+    """Return a maintenance window with the days in RDS's spelling, such as `Sun:03:00-Sun:04:00`.
+
+    With another spelling, deployments would find a difference from the window of the database.
+    """
     return window and "-".join(part.capitalize() for part in window.split("-"))

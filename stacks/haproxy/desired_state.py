@@ -1,4 +1,4 @@
-"""Desired state of HAProxy: an SSM parameter that refers to the file and the certificates."""
+"""Desired state of HAProxy: an SSM parameter with the addresses of configuration and secrets."""
 
 import hashlib
 
@@ -87,7 +87,7 @@ class HaproxyState(Construct):
         instances.fleet.node.add_dependency(parameter)
 
     def _publish(self, content: str) -> FileAsset:
-        """Publish the configuration file; the CDK copies it before the file is deleted."""
+        """Publish HAProxy's configuration; the CDK copies the temporary file before deletion."""
         with temporary_file(content) as path:
             sha256 = hashlib.sha256(content.encode()).hexdigest()
             return FileAsset(self, "File", file=LocalFile(path, sha256))

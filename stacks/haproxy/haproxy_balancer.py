@@ -34,7 +34,7 @@ class HaproxyBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
-        full_name: the load balancer's name in its metrics.
+        full_name: the load balancer's name in CloudWatch metrics.
         groups: target groups by service.
         all_groups: target groups of services and of auxiliary ports.
         watched_groups: target groups of services and of auxiliary ports, with their metrics.
@@ -76,7 +76,7 @@ class HaproxyBalancer(Construct):
             listener.node.add_dependency(instances)
 
     def _add_port(self, listener: Listener) -> elbv2.NetworkTargetGroup:
-        """Add the port of a service, or a node's auxiliary port. Return its target group."""
+        """Add the port of a service, or a node's auxiliary port. Return the port's target group."""
         scope = Construct(self, port_scope_id(listener))
         group = elbv2.NetworkTargetGroup(
             scope,

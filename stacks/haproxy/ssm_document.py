@@ -13,7 +13,7 @@ ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
 (docs/how-to/haproxy-aws.md)."""
 
 ROTATION_ACTIONS = ("drain", "enable", "status")
-"""Actions that take nodes out of service and bring them back."""
+"""Actions of the document that can only drain nodes, enable nodes and show the status."""
 
 _NODE_PATTERN = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
 """Pattern of a node's name, or a hyphen for no node, without characters that a shell interprets."""
@@ -114,7 +114,12 @@ def _choice(description: str, *values: str, default: str | None = None) -> dict[
 
 
 def _script(location: str, actions: Sequence[str]) -> list[str]:
-    """Return the lines of the document's script; `location` has the options for the parameter."""
+    """Return the lines of the document's shell script.
+
+    Args:
+        location: options that name the SSM parameter with the desired state, and the region.
+        actions: the allowed actions.
+    """
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
     cases = {
         "apply": f"{_RUN} take {location}; {_CD}; exec {_RUN} apply {location}",

@@ -1,4 +1,4 @@
-"""Flow logs of a created VPC: its accepted and rejected connections, in CloudWatch Logs."""
+"""Flow logs of a created VPC: accepted and rejected connections, in CloudWatch Logs."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2

@@ -14,7 +14,7 @@ from stacks.network.interface_endpoints import InterfaceEndpoints
 
 
 class _InternetGateway:
-    """Internet gateway of a created VPC, and its attachment to the VPC."""
+    """Internet gateway, and the attachment of the gateway to a created VPC."""
 
     def __init__(self, scope: Construct, vpc_id: str) -> None:
         self.id = ec2.CfnInternetGateway(scope, "InternetGateway").ref
@@ -54,7 +54,7 @@ class Network(Construct):
             self._create(network, public_nodes=public_nodes, public_balancer=public_balancer)
 
     def _import(self, network: cluster.Network, vpc_id: str) -> None:
-        """Use an existing VPC and its subnets."""
+        """Use the existing VPC and the existing subnets that the configuration names."""
         self.vpc = self._import_vpc(vpc_id, network)
         subnets: dict[str, dict[str, ec2.ISubnet]] = {"nodes": {}, "balancer": {}}
         imported: dict[str, ec2.ISubnet] = {}
@@ -157,7 +157,7 @@ class Network(Construct):
     def _create_regional_nat(
         self, network: cluster.Network, vpc_id: str, gateway: _InternetGateway
     ) -> str:
-        """Create a regional NAT gateway that serves all zones of the cluster. Return its id.
+        """Create a regional NAT gateway for all zones of the cluster. Return the gateway's id.
 
         The zones and their Elastic IPs are set. Without them, AWS expands the gateway to a zone
         within an hour after the zone's first network interface, and until then, another zone

@@ -26,7 +26,7 @@ def reserve_capacity(
     """Reserve the capacity of a cluster's nodes, if configured.
 
     A node depends on its reservation, so that a deploy without capacity for a new type fails before
-    it stops or creates a node.
+    the deploy stops or creates a node.
     """
     cluster = environment.clusters[name]
     if cluster.capacity is None:
@@ -45,14 +45,14 @@ def reserve_capacity(
 def _create_reservations(
     scope: Construct, reservations: Iterable[Reservation], *, tags: Mapping[str, str], label: str
 ) -> dict[tuple[str, str], ec2.CfnCapacityReservation]:
-    """Create one reservation for each zone and instance type. Return them by zone and type.
+    """Create one reservation for each zone and instance type. Return the reservations.
 
-    This is an L1 construct, because the CDK library has no L2 construct for the resource.
+    A reservation is an L1 construct, because the CDK library has no L2 construct for the resource.
 
     Args:
         scope: parent.
         reservations: the reservations.
-        tags: tags of the stack, which the CDK does not add to this type.
+        tags: tags of the stack, which the CDK does not add to reservations.
         label: beginning of the name in the EC2 console.
     """
     return {

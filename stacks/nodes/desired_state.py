@@ -1,4 +1,4 @@
-"""Desired state of a node: an SSM parameter, and the signal that the node has reached it."""
+"""Desired state of a node: an SSM parameter, and the signal that this state is reached."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

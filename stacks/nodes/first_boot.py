@@ -20,7 +20,8 @@ INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
 """File in which cloud-init, which runs the user data, writes the instance id."""
 MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
-"""Limits, in bytes, of the program's archive and of its content (`hosts/common/releases.py`)."""
+"""Limits, in bytes, of the program's archive and of the unpacked archive
+(`hosts/common/releases.py`)."""
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class Node(Construct):
         Tags.of(self).add(NODE_TAG, name)
 
     def _recover_by_alarm(self, instance_id: str) -> None:
-        """Let EC2 move the instance to another host if its host fails."""
+        """Create an alarm with which EC2 moves the instance if the host of the instance fails."""
         alarm = cloudwatch.Alarm(
             self,
             "Recovery",
@@ -168,7 +168,7 @@ class Node(Construct):
 
 
 class FixedAddress(Construct):
-    """Elastic IP of a node without a balancer; the node keeps it when the instance is replaced.
+    """Elastic IP of a node without a balancer; the address remains when the instance is replaced.
 
     These are L1 constructs, because the CDK library has no L2 constructs for the resources.
 

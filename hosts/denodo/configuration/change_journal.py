@@ -67,19 +67,19 @@ class Journal:
         return change
 
     def keep(self, change: str, paths: Iterable[Path]) -> None:
-        """Back up files, before the change writes to them."""
+        """Back up the files that a change will write, and list these files in the journal."""
         kept = list(paths)
         for path in kept:
             _back_up(path)
         self._write(change, kept)
 
     def undo(self) -> None:
-        """Restore all files that the change has backed up."""
+        """Restore each file in the journal from the backup of this file."""
         for path in self._read()[1]:
             _restore(path)
 
     def end(self) -> None:
-        """Remove the backups and the journal, after the change is complete or undone."""
+        """Remove the backups and the journal of a change that is complete or undone."""
         if self.open:
             for path in self._read()[1]:
                 files.remove(_backup_of(path.resolve()))
@@ -103,7 +103,7 @@ class Journal:
         files.replace(self._file, json.dumps(data, indent=1).encode())
 
     def _read(self) -> tuple[str, list[Path]]:
-        """Return the id of the change and the files that were backed up."""
+        """Return the id of the change in the journal, and the files that have backups."""
         try:
             data = json_object.parse(files.read(self._file, follow=False))
             return str(data["change"]), [Path(path) for path in data["files"]]

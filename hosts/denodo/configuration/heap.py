@@ -37,13 +37,13 @@ def with_heap(options: str, mib: int) -> str:
 
 
 def maximum_bytes(arguments: Iterable[str]) -> int | None:
-    """Return the maximum heap that Java's arguments set, None if they set none."""
+    """Return the maximum heap, in bytes, in Java's arguments; None if no argument sets it."""
     sizes = [match["size"] for match in _MAXIMUM.finditer(" ".join(arguments))]
     return _bytes(sizes[-1]) if sizes else None
 
 
 def _with_one(pattern: re.Pattern[str], options: str, option: str) -> str:
-    """Return options with `option` in place of the first match; remove all other matches."""
+    """Return options with `option` in place of a pattern's first match; remove further matches."""
     first = pattern.search(options)
     assert first is not None
     rest = re.sub(pattern.pattern + r"[ \t]*", "", options[first.end() :])
@@ -51,6 +51,6 @@ def _with_one(pattern: re.Pattern[str], options: str, option: str) -> str:
 
 
 def _bytes(size: str) -> int | None:
-    """Return a size in Java's notation as bytes, None if Java refuses it."""
+    """Return the bytes of a size such as `4g`, None for a size that Java refuses."""
     match = _SIZE.fullmatch(size)
     return int(match["number"]) * _BYTES[match["unit"].lower()] if match else None

@@ -37,7 +37,7 @@ _COMMENT = re.compile(r"^[ \t\f]*[#!]+[ \t\f]*([^\r\n]*)(\r\n|\r|\n|$)", re.MULT
 
 
 class FormatError(ValueError):
-    """Java refuses to read the file."""
+    """The text is not a properties file that Java can read."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _newline(text: str) -> str:
 
 
 def _after_comment(text: str, key: str) -> int | None:
-    """Return the position after the last line in which a key is commented out."""
+    """Return the position after the last comment `# KEY=VALUE` of a key; None if there is none."""
     positions = [(entry.start, entry.end) for entry in entries(text)]
     current = 0
     position = None
@@ -180,7 +180,7 @@ def _after_comment(text: str, key: str) -> int | None:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
-    """Return each logical line (continuation lines joined), with its start and end."""
+    """Yield each logical line (continuation lines joined), with start and end of the line."""
     line, start = "", 0
     for natural in _NATURAL.finditer(text):
         content = natural["content"]

@@ -86,7 +86,7 @@ class Setting:
 
 
 def vdp_port_key(version: str) -> str:
-    """Return the key of the port that clients of Virtual DataPort use."""
+    """Return the key of the port for clients in Virtual DataPort's configuration file."""
     return f"{_MANAGER}.registryPort" if version == OLDEST else f"{_MANAGER}.port"
 
 

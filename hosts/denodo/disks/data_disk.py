@@ -42,7 +42,7 @@ _BLANK_BYTES = 2**20
 """Size of the beginning of a disk that must contain only zeros before the program formats the disk.
 A new EBS volume contains only zeros."""
 _NOTHING_FOUND = 2
-"""Exit status of `blkid` if it finds no signature (blkid(8))."""
+"""Exit status of `blkid` if the disk has no known signature (blkid(8))."""
 _SECONDS = 60
 _FORMAT_SECONDS = 600
 _START_SECONDS = 180
@@ -61,7 +61,7 @@ def missing_programs(state: State) -> list[str]:
 
 
 def warnings(state: State, disks: Disks | None = None) -> Iterator[str]:
-    """Yield a warning if the data disk of a state is not mounted."""
+    """Yield a warning if a state has a data disk, and the disk is not mounted."""
     disk = state.data_disk
     if disk is not None and not (disks or Disks()).is_mounted(disk.path):
         yield (

@@ -27,7 +27,8 @@ MODEL = "Amazon Elastic Block Store"
 _ATTRIBUTE_LIMIT = 4096
 _IDENTIFY_BYTES = 4096
 _DEVICE_NAME = slice(3072, 3104)
-"""Position of the device name in the answer to `Identify` (AWS, amazon-ec2-utils, ebsnvme-id)."""
+"""Position of the device name in a disk's answer to the NVMe command `Identify` (AWS,
+amazon-ec2-utils, ebsnvme-id)."""
 _ADMIN_COMMAND = 0xC0484E41
 """`NVME_IOCTL_ADMIN_CMD` (Linux, nvme_ioctl.h)."""
 _IDENTIFY = 0x06
@@ -70,7 +71,7 @@ class Disks:
         for block in sorted((self.system / "block").glob("nvme*")):
             if _attribute(block / "device/model") == MODEL:
                 path = self.devices / block.name
-                # The serial number is the id of the volume without its hyphen.
+                # The disk's serial number is the volume's id without the hyphen, such as vol0123.
                 id_ = _attribute(block / "device/serial").replace("vol", "vol-", 1)
                 yield Volume(id_, path, self._device(path))
 

@@ -59,7 +59,7 @@ _SYSTEMCTL_SECONDS = 60
 
 
 def send_files(system: System, state: State, *, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Send new lines of Denodo's log files until this process is ended."""
+    """Send new lines of Denodo's log files until a signal ends this process."""
     logs = state.logs
     if logs is None:
         return _nothing_to_send()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_BYTES = 4 * 2**20
-"""Project default: maximum number of bytes that one reading takes from a file."""
+"""Project default: maximum number of bytes of each file that are read at once."""
 BACKLOG_BYTES = 64 * 2**20
 """Project default: maximum number of unread bytes of a file. If there are more, only the end of the
 file is sent."""
@@ -37,7 +37,7 @@ file."""
 
 _SUFFIXES = (".log", ".out")
 _STATEMENTS = ("vdp-queries", "vdp-requests")
-"""Prefixes of the names of files that contain users' statements (Denodo, "Log column details")."""
+"""Beginnings of names of log files with users' statements (Denodo, "Log column details")."""
 _MOST_FILES = 200
 _POSITIONS_LIMIT = 2**20
 

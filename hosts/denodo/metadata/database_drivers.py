@@ -30,7 +30,7 @@ def newest_version(home: Path) -> str:
 
 
 def problem(home: Path, component: str) -> str:
-    """Return why a component finds no usable driver; empty if it finds one."""
+    """Return why a component finds no usable JDBC driver; empty if the component finds one."""
     folder = home / _FOLDERS.get(component, _INSTALLED / f"postgresql-{newest_version(home)}")
     jars = _jars(folder)
     remedy = _remedy(home, folder)

@@ -54,12 +54,12 @@ class Login:
 
     @property
     def server(self) -> Server:
-        """Return the database server with this login, to run queries on it."""
+        """Return the database server with this login; the result can run queries."""
         return Server(self.host, self.port, self.dbname, self.username, self.password, self.ca)
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash that identifies the login and does not reveal it."""
+        """Return a hash that identifies the login and does not reveal the password."""
         parts = [self.host, self.port, self.dbname, self.username, self.password]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

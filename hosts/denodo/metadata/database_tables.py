@@ -96,7 +96,7 @@ def _lacking(component: str, tables: Sequence[str], prefix: str) -> str:
         return ""
     if not tables:
         return "has no tables"
-    # PostgreSQL stores names in lower case, unless the script quotes them.
+    # PostgreSQL stores names of tables in lower case, unless the SQL script quotes the names.
     begins = prefix.lower()
     if component == "scheduler" and not any(name.lower().startswith(begins) for name in tables):
         return f"has tables, but none whose name begins with {prefix}"

@@ -116,7 +116,7 @@ def _learned(state: State, component: str) -> Learned | None:
 
 
 def learn(component: str, version: str, file: str, text: str) -> Learned:
-    """Return the settings in the text of a component's file."""
+    """Return the database settings in the text of a component's configuration file."""
     learned = Learned(file)
     usual = metadata_database.entries(component, {}, version)
     try:

@@ -35,7 +35,7 @@ def digest_test(system: System, _options: argparse.Namespace) -> int:
 
 
 def import_export(system: System, options: argparse.Namespace) -> int:
-    """Import an export, and confirm the metadata of this node."""
+    """Import a metadata export into this node, and confirm the node's metadata."""
     metadata_confirmation.import_export(system, options.uri, options.who)
     return OK
 

@@ -90,7 +90,7 @@ def import_export(system: System, uri: str, who: str, *, pause: float = ARRIVAL_
 
 
 def _import(system: System, state: State, uri: str, login_arn: str, pause: float = 0) -> bool:
-    """Import the export; return whether there is an export."""
+    """Import the export whose manifest is at `uri`; return whether this export exists."""
     remove_leftovers(system)
     folder = system.folder / _FOLDER
     folder.mkdir(mode=0o700)

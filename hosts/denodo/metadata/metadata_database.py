@@ -258,7 +258,7 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
 
 
 def _file(component: str, options: Component) -> Path:
-    """Return the file of a component, relative to DENODO_HOME."""
+    """Return the file with a component's database settings, relative to DENODO_HOME."""
     return Path(options.file) if options.file else FILES[component]
 
 
@@ -292,7 +292,7 @@ def _values(system: System, state: State, component: str, account: Login) -> dic
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Return a template with its placeholders replaced; unknown names in braces remain."""
+    """Return a template with a value in place of `{NAME}`; names without a value remain."""
     parts = []
     for text, name, form, _ in string.Formatter().parse(template):
         parts.append(text)

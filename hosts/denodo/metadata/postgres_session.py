@@ -50,7 +50,7 @@ class SessionError(HostError):
 
 
 class LoginRefusedError(SessionError):
-    """The server refuses the login, or has no such database."""
+    """The PostgreSQL server refuses the login, or does not have the login's database."""
 
 
 class UntrustedError(SessionError):
@@ -104,7 +104,7 @@ class Server:
 
 
 class Session:
-    """One connection to the server, after the TLS handshake."""
+    """Session with a PostgreSQL server, on a connection after the TLS handshake."""
 
     def __init__(self, connection: socket.socket, server: Server, end: float) -> None:
         self._connection, self._server, self._end = connection, server, end

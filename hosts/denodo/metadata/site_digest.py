@@ -179,7 +179,7 @@ def _name(parts: Sequence[str]) -> str:
 def _without_values(parts: Sequence[str], head: Sequence[str]) -> Iterator[str]:
     """Yield the parts of a statement, with `'?'` for secrets and for values of the environment."""
     if head[0] == "SET":
-        # The statement sets a server property: keep its name, and not its value.
+        # The statement sets a server property: keep the property's name, and replace the value.
         yield from (*parts[:2], _VALUE)
         return
     connected = any(word in _CONNECTED for word in head[:4])
@@ -224,7 +224,10 @@ def _difference(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ..
 def _word_before_difference(
     before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]
 ) -> str:
-    """Return the last keyword before the first difference; a keyword is never a value."""
+    """Return the last keyword before the first difference between statements of two exports.
+
+    A keyword is never a value, so the result reveals no secret.
+    """
     word = "its beginning"
     for first, second in zip(before, after):
         for left, right in zip((*first, ""), (*second, "")):

@@ -23,7 +23,7 @@ SECONDS = 3
 """Time limit in seconds to open a connection, and the same again for each answer."""
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
-"""Message SSLRequest; the answer `S` accepts TLS (PostgreSQL, "Message Formats")."""
+"""Message SSLRequest; a server that accepts TLS answers `S` (PostgreSQL, "Message Formats")."""
 
 
 def days_left(system: System, state: State) -> float | None:
@@ -64,7 +64,7 @@ def _certificate(system: System, state: State, service: Service) -> bytes | None
 
 
 def _unverified() -> ssl.SSLContext:
-    """Return a context that accepts all certificates, even expired ones."""
+    """Return a TLS context that accepts all certificates, even expired certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

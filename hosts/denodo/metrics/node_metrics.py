@@ -161,7 +161,7 @@ def _disk_used(path: Path) -> float:
 
 
 def _export_age(system: System, record: Record) -> float:
-    """Return the days since the last export; without an export, since metadata was confirmed."""
+    """Return the days since the last export, else since the metadata was confirmed, else 0."""
     age = _age(system, record.exported.get("good")) or _age(system, record.metadata_time)
     return (age or 0.0) / 86_400
 

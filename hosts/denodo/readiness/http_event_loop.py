@@ -88,7 +88,7 @@ def raise_file_limit() -> None:
 
 
 class _Connection:
-    """Connection of one client."""
+    """Connection of one client, with the progress of the client's request."""
 
     __slots__ = ("phase", "received", "request", "socket", "source", "unsent")
 
@@ -352,7 +352,7 @@ class HttpEventLoop:
                 try:
                     look = look or self._look()
                     responses[target] = look(target)
-                except Exception as error:  # noqa: BLE001 - the other requests are served
+                except Exception as error:  # noqa: BLE001 - the server continues to run
                     log.error(f"GET {target!r} is answered with status 500: {error!r}")
                     responses[target] = Response(500, {"reason": "an internal error"})
             response = responses[target]

@@ -89,7 +89,7 @@ def asks_readiness(state: State, record: Record) -> bool:
 
 
 def find_ready_option(system: System, state: State, record: Record, port: int) -> None:
-    """Test whether `ping.sh` has `-r`, and record the result; Virtual DataPort must be alive."""
+    """Record whether `ping.sh` has the option `-r`; for the test, Virtual DataPort must run."""
     if state.version == OLDEST or state.readiness != "auto":
         return
     has_option = _has_ready_option(system, state, port)

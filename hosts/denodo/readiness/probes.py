@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SECONDS = 3
 """Time limit in seconds to open a connection, and the same again to receive the answer."""
 
-# Message SSLRequest, which the server answers with one letter (PostgreSQL, "Message Formats").
+# Message SSLRequest, which a PostgreSQL server answers with the letter S or N (PostgreSQL,
+# "Message Formats").
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _SSL_ANSWERS = (b"S", b"N")
 # RMI header of a client, which the server acknowledges (Java Object Serialization and RMI

@@ -83,7 +83,7 @@ class _Renewed(Generic[T]):
 
     @property
     def age(self) -> float:
-        """Return the seconds since the last renewal, infinite before the first renewal."""
+        """Return the seconds since the value was renewed, infinite before the first renewal."""
         return float("inf") if self._at is None else time.monotonic() - self._at
 
     def is_fresh(self, seconds: float) -> bool:
@@ -183,7 +183,7 @@ class Readiness:
         probe = ServiceProbe(self.system, service)
 
         def verdict() -> Verdict:
-            assert self._applied is not None  # the method `verdict` sets it before a probe runs
+            assert self._applied is not None  # set by `Readiness.verdict` before a probe runs
             result = probe.verdict(self._applied)
             self.losses.observe(service, ready=result.ready)
             return result

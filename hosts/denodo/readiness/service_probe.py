@@ -137,7 +137,10 @@ class ServiceProbe:
         return self._answer
 
     def _starts(self, state: State, now: float) -> bool:
-        """Return whether a server was started after the last success, within `start_seconds`."""
+        """Return whether a server started less than `start_seconds` ago, after the last success.
+
+        The last success is the last probe that found the service ready.
+        """
         found = processes.of_home(self._system, state.home)
         ages = [processes.age(self._system, process.pid) for process in found]
         youngest = min(ages, default=float("inf"))

@@ -33,7 +33,7 @@ class JavaProcess:
 
 
 def of_home(system: System, home: Path) -> list[JavaProcess]:
-    """Return the Java processes of an installation; its folder may be a symbolic link."""
+    """Return the Java processes of an installation, whose folder may be a symbolic link."""
     folders = tuple({f"{folder}/" for folder in (home, _resolved(home))})
     return [
         process
@@ -43,7 +43,7 @@ def of_home(system: System, home: Path) -> list[JavaProcess]:
 
 
 def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
-    """Return the Java process of an installation that listens on a port, None if it is unknown."""
+    """Return the Java process of an installation that listens on a port, None if unknown."""
     listening = listening_sockets.on_port(port, system.processes / "net")
     sockets = {f"socket:[{inode}]" for _, inode in listening}
     for process in of_home(system, home) if sockets else ():
@@ -56,7 +56,7 @@ def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
 
 
 def age(system: System, pid: int) -> float:
-    """Return the age of a process in seconds, infinite if it is unknown."""
+    """Return the age of a process in seconds, infinite if the age is unknown."""
     try:
         # The program's name is in parentheses and may contain spaces, so split only the fields
         # after the name. Field 22 of the line, the start time, is item 20 of these fields.

@@ -98,7 +98,7 @@ def run_script(
 
 
 def missing_java(state: State) -> str:
-    """Return why the scripts would find no Java; empty if they would find one."""
+    """Return why Denodo's scripts would find no Java; empty if there is a Java for the scripts."""
     bundled = state.home / "jre/bin/java"
     other = state.java_home or os.environ.get("JAVA_HOME", "")
     if bundled.exists() or (other and os.access(f"{other}/bin/java", os.X_OK)):

@@ -94,7 +94,7 @@ class Servers:
         return [process for process in STOP if self._runs(process)]
 
     def _runs(self, process: str) -> bool:
-        """Return whether a process runs: it listens, or (web container) the kernel lists it."""
+        """Return whether a process listens on a port; of the web container, whether it exists."""
         if any(probes.listens(self.system, port) for port in self._ports(process)):
             return True
         return process == "web" and any(java.is_web_container for java in self._java())
@@ -194,7 +194,7 @@ class Servers:
         return results
 
     def heap_warnings(self) -> list[str]:
-        """Return a warning for each process whose maximum heap differs from its Denodo file."""
+        """Return a warning for each process with another maximum heap than Denodo's file sets."""
         warnings = []
         for process, file in _FILES.items():
             options = self._values(process).get(settings.JVM_OPTIONS, "")
@@ -260,7 +260,7 @@ class Servers:
             if java and not self._java():
                 message = f"{process} ended while it was starting: {reason}"
                 raise NotReadyError(message)
-            time.sleep(self.system.poll)  # Denodo does not announce that it is ready
+            time.sleep(self.system.poll)  # Denodo's servers do not announce readiness
 
     def _why_not_ready(self, process: str) -> str:
         if process == "web":
@@ -374,7 +374,7 @@ class Servers:
         return [int(port)] if port.isdecimal() else []
 
     def _values(self, process: str) -> Mapping[str, str]:
-        """Return the values in a process's configuration file; none if it cannot be read."""
+        """Return the values in a process's settings file; empty if the file cannot be read."""
         return properties_file.values_or_none(self.state.home / _FILES[process])
 
     def _listener(self, process: str) -> JavaProcess | None:

@@ -50,7 +50,7 @@ def connectors(home: Path) -> list[Connector]:
 
 
 def paths(servers: Iterable[str]) -> list[str]:
-    """Return the paths of those of the given servers that are web applications."""
+    """Return the URL paths of the web applications among the given servers."""
     return [APPLICATIONS[server] for server in servers if server in APPLICATIONS]
 
 

@@ -68,6 +68,6 @@ class OperatorScripts:
         files.remove(self.folder / STOPPED)
 
     def _arguments(self) -> Iterator[bytes]:
-        """Yield the program and the first arguments of each process."""
+        """Yield the program and the first three arguments of each process, one text at a time."""
         for _, arguments in processes.command_lines(self.processes):
             yield from arguments[:4]
