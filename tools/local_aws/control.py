@@ -20,7 +20,7 @@ def call(
     """Call the control API and return its answer.
 
     Raises:
-        LocalAwsError: the server refused the call; the message has its reason.
+        LocalAwsError: the server refused the call; the message has the server's reason.
         OSError: the endpoint does not answer.
     """
     content = None if body is None else json.dumps(body).encode()

@@ -27,17 +27,17 @@ class Paths:
 
     @property
     def log(self) -> Path:
-        """The server's log."""
+        """Log file of the server."""
         return self.folder / "server.log"
 
     @property
     def notifications(self) -> Path:
-        """The messages to SNS topics, such as notifications of alarms."""
+        """File with the messages to SNS topics, such as notifications of alarms."""
         return self.folder / "notifications.txt"
 
     @property
     def state(self) -> Path:
-        """The folder of the server's state, which is written after every change."""
+        """Folder with the state of the local AWS, which the server writes after every change."""
         return self.folder / "state"
 
     @property

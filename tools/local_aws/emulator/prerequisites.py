@@ -215,7 +215,7 @@ def _instance(settings: Settings) -> bool:
 
 
 def _security_groups(settings: Settings) -> list[str]:
-    """Make the security group by which the owner of an adopted instance admits clients."""
+    """Make the security group of an adopted instance, whose rules admit clients."""
     if not settings.get("admits"):
         return []
     properties = {

@@ -30,7 +30,7 @@ class Output:
 
 
 class UnitService:
-    """Answers the commands of the machine's programs."""
+    """Answers the machine's commands `systemctl`, `journalctl` and `logger`."""
 
     def __init__(self, units: Units, journal: Journal) -> None:
         self._units, self._journal = units, journal

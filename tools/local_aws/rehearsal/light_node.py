@@ -236,7 +236,7 @@ def _answer() -> None:
 
 
 def main() -> None:
-    """Run the node until its input ends."""
+    """Run the node until standard input ends."""
     settings = json.loads(sys.stdin.readline())
     node = LightNode(settings)
     node.start()

@@ -108,7 +108,7 @@ class CachingResolver:
         self._kept: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def addresses(self, name: str) -> tuple[str, ...]:
-        """Return the addresses of a name; empty if it has none.
+        """Return the addresses of a name; empty if the name has none.
 
         Raises:
             OSError: the server does not answer.
