@@ -52,7 +52,7 @@ class Cloud:
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Create or update a stack and wait; raise DeployError, with the reasons, if it fails."""
+        """Create or update a stack and wait; raise DeployError with the reasons of a failure."""
         begun = self.begin(resources, outputs, stack)
         begun.wait()
         return begun

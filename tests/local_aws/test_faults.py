@@ -44,7 +44,7 @@ def faulty(cloud: Cloud) -> Iterator[Cloud]:
 
 
 def fail(cloud: Cloud, **faults: str) -> None:
-    """Replace all faults of an account's calls; without `faults`, remove them."""
+    """Replace all faults of an account's calls by `faults`, which may be empty."""
     control.call(cloud.access.endpoint, f"call-faults/{cloud.access.account}", faults, method="PUT")
 
 

@@ -44,7 +44,7 @@ def call(
 
 
 def identity(endpoint: str, *, timeout: float = _TIMEOUT_S) -> dict[str, Any] | None:
-    """Return the identity of the server at an endpoint, None if it is not a local AWS."""
+    """Return the identity of the server at an endpoint; None if the server is not a local AWS."""
     try:
         answer = call(endpoint, "identity", timeout=timeout)
         is_local_aws = answer.get("name") == NAME

@@ -65,7 +65,7 @@ class Paths:
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:
-        """Return `pid` and `port` as the server wrote them, None if it was stopped or never ran."""
+        """Return the server's `pid` and `port`; None if the server was stopped or never ran."""
         try:
             record: dict[str, int] = json.loads((self.folder / "server.json").read_text())
         except FileNotFoundError:

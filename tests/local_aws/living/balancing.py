@@ -64,7 +64,7 @@ class Control:
                 self._answer({})
 
             def _answer(self, content: Document) -> None:
-                # Ignore the end of the load balancers' process while the process waits for a table.
+                # The process under test may be stopped while the process waits for a table.
                 with suppress(OSError):
                     self.send_response(200)
                     self.end_headers()
@@ -119,7 +119,7 @@ def running() -> Iterator[Control]:
 
 
 def table(*balancers: Document, **changes: Any) -> Document:
-    """Return a forwarding table of load balancers and their target groups, with other `changes`."""
+    """Return a forwarding table of load balancers with their target groups; `changes` set keys."""
     document: Document = {
         "pace": 100.0,
         "balancers": list(balancers),

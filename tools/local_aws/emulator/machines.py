@@ -310,7 +310,7 @@ def _closed_ports(id_: str) -> Path:
 def _launch(
     id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
 ) -> None:
-    """Write the machine's settings, and start its process."""
+    """Write a machine's settings, and start the machine's first process."""
     account, region = location
     address = loopback.address("instance", id_)
     contents = _contents(location, instance)

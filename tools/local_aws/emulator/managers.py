@@ -50,7 +50,7 @@ class Managers:
             return self.show()
 
     def show(self) -> dict[str, bool]:
-        """Return for each manager's host whether it answers."""
+        """Return for each manager's host whether the host answers."""
         with self._lock:
             return {host: host not in self._lost for host in sorted(self._ports)}
 

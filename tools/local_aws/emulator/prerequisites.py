@@ -27,7 +27,7 @@ _PASSWORD_BYTES = 16
 
 
 def make(settings: Settings) -> bool:
-    """Make one resource; return False if it exists already."""
+    """Make one resource; return False if the resource exists already."""
     kind = settings.get("kind", "")
     if kind not in _KINDS:
         message = (

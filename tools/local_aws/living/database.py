@@ -94,7 +94,7 @@ def create(settings: Settings) -> None:
 
 
 def set_administrator(settings: Settings) -> None:
-    """Create the user of the administrator, unless it exists, and set the user's password."""
+    """Create the administrator's user, unless the user exists, and set the user's password."""
     user = settings.user.replace('"', '""')
     name, password = (text.replace("'", "''") for text in (settings.user, settings.password))
     exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"

@@ -36,7 +36,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 class DeniedError(Exception):
-    """This system denies a function of the kernel that a machine needs, or does not have it."""
+    """This system denies or lacks a function of the kernel that a machine needs."""
 
 
 def denodo_uid() -> int:

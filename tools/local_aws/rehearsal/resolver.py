@@ -45,12 +45,12 @@ class Response:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses of the answer."""
+        """The IPv4 addresses in the response."""
         return tuple(item.value for item in self.answers if item.kind == "A")
 
     @property
     def ttl(self) -> int:
-        """The seconds for which the answer may be kept."""
+        """The seconds for which a client may keep the response."""
         return min((item.ttl for item in self.answers or self.authority), default=0)
 
 

@@ -178,7 +178,7 @@ def _end_with_machine() -> None:
 
 
 def _wait_for_end(pipe: int) -> None:
-    """Kill this process when the other end of the pipe is closed, which is the machine's end."""
+    """Kill this process when the machine ends, which closes the other end of the pipe."""
     os.read(pipe, 1)
     os.kill(os.getpid(), 9)
 

@@ -163,7 +163,7 @@ class Home:
         return 200 if path == "/" else 404
 
     def start_web(self) -> None:
-        """Start the web container, as a start of Virtual DataPort does; do nothing if it runs."""
+        """Start the web container unless it runs, as a start of Virtual DataPort does."""
         _start_container(self)
 
     def application(self, name: str) -> Path:
