@@ -18,7 +18,7 @@ RESETS = {
 
 
 class Counts:
-    """Counts of events of flows since the last report, by the ARN of the load balancer.
+    """Counts of flows since the last report, such as new and reset flows, by load balancer ARN.
 
     Attributes:
         changed: event that is set while there are counts to report.
