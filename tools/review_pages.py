@@ -49,7 +49,7 @@ def configurations(root: Path) -> list[str]:
 
 
 def _review(config: str, base: str, folder: Path, gate: Sequence[str]) -> int:
-    """Write the page of a configuration, and return the exit code of its review."""
+    """Run `denodo-ha review` for a configuration: write the page, and return the exit code."""
     page = folder / f"{Path(config).stem}.md"
     html = page.with_suffix(".html").absolute()
     command = ["tools/denodo-ha", "review", "--base", base, "-c", config, "--html", str(html)]

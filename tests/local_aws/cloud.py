@@ -28,7 +28,7 @@ class Cloud:
         self.access = Access(endpoint, account, region)
 
     def of(self, *, account: str = "", region: str = "") -> "Cloud":
-        """Return another account or region of the same server."""
+        """Return a `Cloud` for another account or region of this local AWS."""
         mine = self.access
         return Cloud(mine.endpoint, account or mine.account, region or mine.region)
 
@@ -41,7 +41,7 @@ class Cloud:
         return control.call(self.access.endpoint, path, body, method=method)
 
     def give(self, *prerequisites: dict[str, Any]) -> None:
-        """Create prerequisites of stacks, such as images, with given ids."""
+        """Create resources that stacks need, such as images, with the ids in `prerequisites`."""
         details = {
             "account": self.access.account,
             "region": self.access.region,
@@ -52,7 +52,7 @@ class Cloud:
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Create or update a stack, and wait; raise DeployError with the reasons if that fails."""
+        """Create or update a stack and wait; raise DeployError with the reasons of a failure."""
         begun = self.begin(resources, outputs, stack)
         begun.wait()
         return begun

@@ -19,7 +19,7 @@ def cloud() -> Cloud:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[Paths]:
-    """Paths of a separate server for the test, which is stopped after the test."""
+    """Yield the paths of a local AWS for this test alone; stop its server after the test."""
     local_aws_server.set_up()
     paths = Paths(folder=tmp_path / "local")
     yield paths
@@ -27,5 +27,5 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder."""
+    """Stop the local AWS of this test run, and remove the folder with its state."""
     local_aws_server.finish()

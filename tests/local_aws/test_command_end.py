@@ -31,7 +31,10 @@ getattr(cli, sys.argv[3])(*quiet.get(sys.argv[3], ()), "deploy")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc of Linux")
 @pytest.mark.parametrize("how", ["run_quietly", "captured"])
 def test_a_killed_command_leaves_no_process(tmp_path: Path, how: str) -> None:
-    """A CDK CLI that continued would use the folder, so that the next `make local` would fail."""
+    """The CDK CLI and its child processes end with the command that has started the CLI.
+
+    Otherwise they would work in the same folders as the next `make local`, which would fail.
+    """
     pids, cli = tmp_path / "pids", tmp_path / "cli"
     cli.write_text(_CLI.format(pids=pids))
     cli.chmod(0o755)

@@ -38,13 +38,13 @@ _DOCUMENT = {
 
 @pytest.fixture
 def faulty(cloud: Cloud) -> Iterator[Cloud]:
-    """Return an account whose faults end with the test."""
+    """Yield an account, and remove the faults of its calls after the test."""
     yield cloud
     fail(cloud)
 
 
 def fail(cloud: Cloud, **faults: str) -> None:
-    """Set the faults of an account, in place of the faults that it had."""
+    """Replace all faults of an account's calls by `faults`, which may be empty."""
     control.call(cloud.access.endpoint, f"call-faults/{cloud.access.account}", faults, method="PUT")
 
 
@@ -104,7 +104,7 @@ def test_a_silent_call_gets_no_answer(faulty: Cloud) -> None:
 
 
 def _client(access: Access, service: str, config: Config) -> Any:
-    import boto3  # noqa: PLC0415 - only these tests need their own retries
+    import boto3  # noqa: PLC0415 - only these tests set the retries of a client
 
     return boto3.client(
         service,

@@ -32,7 +32,7 @@ def retained(declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def template_of(made: HandMadeCluster) -> dict[str, Any]:
-    """Return a template that describes the load balancer, its port and its security group."""
+    """Return a template of the hand-made load balancer, its listener and its security group."""
     (balancer,) = made.cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
     subnets = [zone["SubnetId"] for zone in balancer["AvailabilityZones"]]
     vpc = balancer["VpcId"]

@@ -14,7 +14,7 @@ EMAIL = "operators@example.com"
 
 
 def _paragraphs(topic: str) -> list[list[str]]:
-    """Return the messages to a topic, each as its lines."""
+    """Return the messages to a topic, each message as a list of lines."""
     file = local_aws_server.paths().notifications
     text = file.read_text() if file.exists() else ""
     paragraphs = (paragraph.splitlines() for paragraph in text.split("\n\n"))
@@ -22,7 +22,7 @@ def _paragraphs(topic: str) -> list[list[str]]:
 
 
 def test_a_lost_machine_is_told_without_anybody_asking(cloud: Cloud) -> None:
-    """No call asks for the alarms: the local AWS evaluates them without a request."""
+    """The local AWS evaluates alarms regularly, without a call that reads the alarms."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     part = {
         "Namespace": "AWS/EC2",

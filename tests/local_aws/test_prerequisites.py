@@ -1,4 +1,4 @@
-"""The local AWS creates a configuration's prerequisites with the ids that the file names."""
+"""The local AWS creates a configuration's prerequisites with the ids in the configuration."""
 
 import base64
 import json

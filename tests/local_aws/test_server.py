@@ -1,4 +1,4 @@
-"""The server process is started, found and stopped; its state survives the process."""
+"""Server process of the local AWS: start and stop, and the state, which outlives the process."""
 
 import json
 import os

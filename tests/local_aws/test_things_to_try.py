@@ -77,7 +77,10 @@ def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
 
 
 def test_a_command_that_runs_is_written_again_beside_it(tmp_path: Path) -> None:
-    """Replace the file: the kernel executes no file that is open for writing ("busy")."""
+    """A new file replaces the file of a command that runs.
+
+    The kernel refuses to execute a file that is open for writing ("text file busy").
+    """
     file = write_commands(Paths(folder=tmp_path)) / "java-client"
     with file.open() as executed:
         text, inode = executed.read(), os.fstat(executed.fileno()).st_ino

@@ -172,7 +172,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
 
 
 def test_review_of_a_revision(repository: Repository) -> None:
-    """`denodo-ha review`: one page from git and the CDK CLI, and its exit code."""
+    """`denodo-ha review` prints one page, with git and the CDK CLI, and exits with 0."""
     example = ROOT / "config/examples/active-passive.yaml"
     shutil.copy(example, repository.root / "config/active-passive.yaml")
     repository.write({"denodo-active": (IRELAND, service(9998)), "denodo-topic": (IRELAND, TOPIC)})
@@ -207,7 +207,7 @@ def test_review_of_a_revision(repository: Repository) -> None:
 
 
 def test_port_of_the_default_example(repository: Repository) -> None:
-    """With the real app.py, another port of a service replaces only its target group."""
+    """With the real app.py, another port of a service replaces only the service's target group."""
     example = repository.use_real_app()
     example.write_text(example.read_text().replace("port: 9999", "port: 9989"))
 

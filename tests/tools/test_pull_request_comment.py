@@ -17,7 +17,7 @@ from tests.tools.workflow_steps import bash, command
 
 
 class GitHub:
-    """Simulated part of GitHub's API: the calls that the comment needs."""
+    """Simulated part of GitHub's API: the calls that `tools/pull_request_comment.py` makes."""
 
     def __init__(self, comments: list[dict[str, Any]]) -> None:
         self.comments = comments
@@ -25,7 +25,7 @@ class GitHub:
         self.status = 200
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Record a call; return the status and the body of its answer."""
+        """Record a call; return the status and the body of the answer to the call."""
         self.calls.append(f"{method} {path}")
         if self.status != 200:
             return self.status, {"message": "Resource not accessible by integration"}
@@ -48,7 +48,7 @@ def comment(id_: int, body: str, author: str = "github-actions[bot]") -> dict[st
 
 @contextmanager
 def serving(github: GitHub) -> Iterator[str]:
-    """Serve the API until the block ends; yield its address."""
+    """Serve the simulated API until the block ends; yield the URL of the API."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -83,14 +83,14 @@ class TestComment:
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        """A folder with a page, in which the step runs."""
+        """Return a folder with one review page, in which the workflow's step `Comment` runs."""
         (tmp_path / "review").mkdir()
         (tmp_path / "review/prod.md").write_text("**2 findings**\n")
         (tmp_path / "tools").symlink_to(ROOT / "tools")
         return tmp_path
 
     def step(self, folder: Path, url: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run the step `Comment` as written in the workflow."""
+        """Run the step `Comment` as the workflow's file has it."""
         environment = {
             "GITHUB_TOKEN": "t0ken",
             "GITHUB_REPOSITORY": "o/n",

@@ -48,7 +48,7 @@ def pins(lock: str) -> set[str]:
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make without the variables of the make that may run this test."""
+    """Run make without the variables that an outer make, such as `make test`, has set."""
     own = ["env", *(f"--unset={name}" for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"))]
     return run(*own, "make", *arguments, cwd=ROOT)
 
@@ -283,7 +283,7 @@ class TestSetup:
         killed = subprocess.Popen(
             command, cwd=clone.place, env=environment | {"PIP_WAITS": str(pipe)}
         )
-        # Opening the pipe waits until the step has opened its end.
+        # Opening the pipe waits until the step has opened the other end of the pipe.
         with pipe.open("w") as step:
             killed.kill()
             killed.wait(timeout=120)
@@ -444,7 +444,7 @@ def test_the_local_aws_is_installed_once_at_a_time(tmp_path: Path) -> None:
     (script.parent / "requirements.lock").write_text("one")
     executable(tmp_path / ".venv/bin/python", LOCAL_AWS_PYTHON.format(python=sys.executable))
     killed = subprocess.Popen([script], env=os.environ | {"PIP_WAITS": str(pipe)})
-    # Opening the pipe waits until pip has opened its end.
+    # Opening the pipe waits until pip has opened the other end of the pipe.
     with pipe.open("w") as pip:
         killed.kill()
         killed.wait(timeout=120)

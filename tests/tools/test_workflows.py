@@ -176,7 +176,7 @@ class TestReview:
     FILE: Final = ".github/workflows/review.yml"
 
     def review(self, clone: Clone, fail_on: str = "") -> int:
-        """Run the step of the review."""
+        """Run the step `Review` of the workflow; return the step's exit code."""
         return clone.run(command(self.FILE, "review", "Review"), FAIL_ON=fail_on).returncode
 
     def test_every_step(self, clone: Clone) -> None:

@@ -13,7 +13,7 @@ TIMEOUT: Final = 120
 
 
 def document(file: str) -> dict[str, Any]:
-    """Return the data of a workflow."""
+    """Return the content of a workflow's file."""
     content = YAML(typ="safe").load((ROOT / file).read_text())
     assert isinstance(content, dict)
     return content
@@ -25,7 +25,7 @@ def steps(file: str, job: str) -> list[dict[str, Any]]:
 
 
 def command(file: str, job: str, name: str) -> str:
-    """Return the command of a named step, as it is written."""
+    """Return the command of a step as the workflow's file has it."""
     (step,) = (step for step in steps(file, job) if step.get("name") == name)
     return str(step["run"])
 

@@ -27,7 +27,7 @@ CDK = str(ROOT / "tools" / "cdk-offline")
 
 
 def cluster_stack(config: str) -> SynthesisedStack:
-    """Return the stack of the first cluster of an example."""
+    """Synthesise an example configuration, and return the stack of the first cluster."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         run([CDK, "synth", "--quiet", "-c", f"config={config}", "--output", str(out)], {})

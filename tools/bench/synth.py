@@ -62,7 +62,7 @@ class Synth:
 
 
 def environment_of(clusters: int) -> dict[str, Any]:
-    """Return the configuration of an environment with this number of clusters of three nodes."""
+    """Return a configuration with `clusters` clusters, each with three nodes."""
     return {
         "name": "growth",
         "denodo": {"version": "8.0"},

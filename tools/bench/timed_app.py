@@ -27,7 +27,7 @@ def note(what: object) -> None:
 
 
 def main() -> None:
-    """Run app.py, and measure how long it loads the configuration and synthesises."""
+    """Run app.py; measure the time of loading the configuration, of synthesis, and of all."""
     seconds = {"load": 0.0, "synth": 0.0, "all": 0.0}
 
     def timed(stage: str, call: Callable[P, R]) -> Callable[P, R]:

@@ -37,7 +37,7 @@ class Cdk:
     folder: Path = ROOT
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_S) -> None:
-        """Run the CLI with its output on the user's terminal.
+        """Run the CDK CLI with its output on the user's terminal.
 
         Raises:
             LocalAwsError: the CLI failed; its own messages are on the terminal.
@@ -57,7 +57,7 @@ class Cdk:
             raise LocalAwsError(str(error)) from None
 
     def run_quietly(self, log: Path, say: Callable[[str], None], *arguments: str) -> None:
-        """Run the CLI with its output in a file, and report each stack that the CLI has finished.
+        """Run the CDK CLI with its output in a file, and report each stack when it is finished.
 
         Args:
             log: the file for the output; an earlier file is replaced.
@@ -100,7 +100,7 @@ class Cdk:
     def captured(
         self, *arguments: str, timeout: float = TIMEOUT_S
     ) -> subprocess.CompletedProcess[str]:
-        """Run the CLI and return its output."""
+        """Run the CDK CLI, and return the ended process with its output."""
         require_local_aws(self.access)
         with subprocess.Popen(
             cdk_command(*arguments),
@@ -121,7 +121,7 @@ class Cdk:
 
 
 def _guarded(wait: Wait) -> Wait:
-    """Return `wait` with a guard: if this process ends during the wait, the CLI is killed."""
+    """Return `wait` with a guard: if this process ends during the wait, the CDK CLI is killed."""
 
     def guarded(process: subprocess.Popen[bytes]) -> None:
         with killed_with_this_process(process.pid):

@@ -23,7 +23,7 @@ _END_S = 60
 
 @contextmanager
 def killed_with_this_process(pid: int) -> Iterator[None]:
-    """Kill a process and all processes below it if this process ends before the block does."""
+    """Kill a process and all its descendants if this process ends before the block ends."""
     command = [sys.executable, "-E", "-s", "-m", __name__, str(pid)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True

@@ -20,7 +20,7 @@ def call(
     """Call the control API and return its answer.
 
     Raises:
-        LocalAwsError: the server refused the call; the message has its reason.
+        LocalAwsError: the server refused the call; the message has the server's reason.
         OSError: the endpoint does not answer.
     """
     content = None if body is None else json.dumps(body).encode()
@@ -44,7 +44,7 @@ def call(
 
 
 def identity(endpoint: str, *, timeout: float = _TIMEOUT_S) -> dict[str, Any] | None:
-    """Return the identity of the server at an endpoint, None if it is not a local AWS."""
+    """Return the identity of the server at an endpoint; None if the server is not a local AWS."""
     try:
         answer = call(endpoint, "identity", timeout=timeout)
         is_local_aws = answer.get("name") == NAME

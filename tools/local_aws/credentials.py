@@ -78,7 +78,7 @@ class Access:
 
 @lru_cache(maxsize=64)
 def _client(access: Access, service: str) -> Any:
-    """Return the client of a service; creating a client takes longer than most calls."""
+    """Return the client of a service; clients are kept, because making one takes long."""
     return _session().client(
         service,
         endpoint_url=access.endpoint,

@@ -27,17 +27,17 @@ class Paths:
 
     @property
     def log(self) -> Path:
-        """The server's log."""
+        """Log file of the server."""
         return self.folder / "server.log"
 
     @property
     def notifications(self) -> Path:
-        """The messages to SNS topics, such as notifications of alarms."""
+        """File with the messages to SNS topics, such as notifications of alarms."""
         return self.folder / "notifications.txt"
 
     @property
     def state(self) -> Path:
-        """The folder of the server's state, which is written after every change."""
+        """Folder with the state of the local AWS, which the server writes after every change."""
         return self.folder / "state"
 
     @property
@@ -65,7 +65,7 @@ class Paths:
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:
-        """Return `pid` and `port` as the server wrote them, None if it was stopped or never ran."""
+        """Return the server's `pid` and `port`; None if the server was stopped or never ran."""
         try:
             record: dict[str, int] = json.loads((self.folder / "server.json").read_text())
         except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Prerequisites of a configuration: the resources that it refers to but does not create.
+"""Prerequisites of a configuration: resources that its stacks need but do not create.
 
 These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
 Elastic IPs, secrets with certificates, and instances. The local AWS makes them before the first
-deploy, under exactly those ids. No other resources exist in the local AWS, so that a reference to a
+deploy, with the ids in the configuration. No other resources exist then, so that a reference to a
 missing resource fails as in AWS.
 """
 
@@ -253,10 +253,10 @@ def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator
 def _adopted_instances(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
     """Yield the adopted instances of the configuration, in the subnets of their zones.
 
-    An environment changes nothing on adopted instances, so their owner must have opened their
-    ports: to the clients, and to the load balancer, whose health checks come from addresses of the
-    VPC. The owner must also have set the auxiliary port of each instance, so each instance has an
-    image of its own.
+    An environment changes nothing on adopted instances, so an operator must have opened the ports
+    of the instances: to the clients, and to the load balancer, whose health checks come from
+    addresses of the VPC. The operator must also have set the auxiliary port of each instance, so
+    each instance has an image of its own.
     """
     contents = image_contents(environment, name)["contents"]
     clients = [peer for peer in cluster.balancer.clients if "/" in peer]

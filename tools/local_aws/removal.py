@@ -1,4 +1,4 @@
-"""`make local-down`: destroy the deployed stacks, stop the server, remove its state."""
+"""`make local-down`: destroy the deployed stacks, stop the server, and remove the state folder."""
 
 import json
 import shutil

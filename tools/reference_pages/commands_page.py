@@ -23,7 +23,7 @@ Options before the command: `-v` logs each step to stderr, `-vv` also the data t
 
 
 def text() -> str:
-    """Return the Markdown of the page."""
+    """Return the reference page of the commands as Markdown."""
     sections = [_section(name, command) for name, command in _commands()]
     rows = [
         (f"[`{name}`](#denodo-ha-{name.replace(' ', '-')})", _paragraphs(command)[0])

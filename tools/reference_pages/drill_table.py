@@ -14,7 +14,7 @@ _EXCERPT_COLUMNS: Final = 4
 
 
 def text(result: DrillResult) -> str:
-    """Return the whole table, for the page of the drill."""
+    """Return the table of all failures, for the documentation page of the drill."""
     return f"{markdown_table(HEADINGS, _rows(result))}\n"
 
 

@@ -16,7 +16,7 @@ The errors behind codes 2 to 130, each with a message that says what to do:
 
 
 def text() -> str:
-    """Return the Markdown of the page."""
+    """Return the reference page of the exit codes as Markdown."""
     lines = str(exit_codes.__doc__).splitlines()
     codes = "\n".join(line for line in lines if line.startswith("|"))
     tree = str(errors.__doc__).partition("\n\n")[2].partition("\n\n")[0]

@@ -30,7 +30,7 @@ _UNITS = {
 
 
 def text() -> str:
-    """Return the Markdown of the page."""
+    """Return the reference page of the limits as Markdown."""
     quotas, ranges, values = [], [], []
     for name, value, explanation in _definitions():
         match value:

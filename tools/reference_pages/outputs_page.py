@@ -104,7 +104,7 @@ _PARAMETERS = (
 
 
 def text() -> str:
-    """Return the Markdown of the page."""
+    """Return the reference page of the stacks' outputs as Markdown."""
     stacks = [(f"`{name('ENVIRONMENT', 'CLUSTER')}`", meaning) for name, meaning in _STACKS]
     stacks += [(f"`{name('ENVIRONMENT')}`", meaning) for name, meaning in _ENVIRONMENT_STACKS]
     outputs = (
@@ -131,7 +131,7 @@ def text() -> str:
 
 
 def is_documented(output: str) -> bool:
-    """Return whether the page describes an output of a deployed stack."""
+    """Return whether the reference page of outputs describes an output of a deployed stack."""
     known = (*CLUSTER, *FAILOVER, *METADATA, *COPIES, "DashboardNAME")
     return any(
         re.fullmatch(re.sub("NODE$|ZONE$|COMPONENT$|NAME$", ".+", name), output) for name in known

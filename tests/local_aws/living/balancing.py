@@ -44,7 +44,7 @@ def rule(port: int, *, cidr: str = "", group: str = "") -> Document:
 
 
 class Control:
-    """The control API of the server: it publishes forwarding tables, and takes reports."""
+    """Simulated control API of the local AWS: publishes forwarding tables, takes flow reports."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -64,7 +64,8 @@ class Control:
                 self._answer({})
 
             def _answer(self, content: Document) -> None:
-                with suppress(OSError):  # The process was stopped while it waited for a table.
+                # The process under test may be stopped while the process waits for a table.
+                with suppress(OSError):
                     self.send_response(200)
                     self.end_headers()
                     self.wfile.write(json.dumps(content).encode())
@@ -84,7 +85,7 @@ class Control:
             return self._document
 
     def apply(self, document: Document) -> None:
-        """Publish a forwarding table, and wait until the process has applied it."""
+        """Publish a forwarding table; wait until the process under test has applied the table."""
         with self._changed:
             version = str(int(self._document["version"]) + 1)
             self._document = {"version": version, **document}
@@ -118,7 +119,7 @@ def running() -> Iterator[Control]:
 
 
 def table(*balancers: Document, **changes: Any) -> Document:
-    """Return a forwarding table; `target_groups` are those of the balancers."""
+    """Return a forwarding table of load balancers with their target groups; `changes` set keys."""
     document: Document = {
         "pace": 100.0,
         "balancers": list(balancers),
@@ -132,7 +133,7 @@ def table(*balancers: Document, **changes: Any) -> Document:
 
 
 def balancer(*listeners: Document, kind: str = "network", **changes: Any) -> Document:
-    """Return a load balancer in two zones; each listener comes with its target group."""
+    """Return a load balancer in two zones, with the listeners and each listener's target group."""
     groups = {item["arn"]: item.pop("group") for item in listeners}
     document = {
         "arn": "nlb" if kind == "network" else "alb",
@@ -273,7 +274,7 @@ class Client:
         return line.decode().rstrip("\n")
 
     def ask(self, text: str) -> str:
-        """Send a line and return the answer: the same line."""
+        """Send a line; return the line that comes back, which a node sends unchanged."""
         self.send(text)
         return self.line()
 

@@ -53,7 +53,7 @@ class Site:
         until(lambda: self.states() == {"healthy"})
 
     def stand_in(self, name: str, port: int) -> None:
-        """Let a port of this machine stand for the port of a node."""
+        """Let `port` of this machine answer in place of the port `PORT` of a node."""
         details = {"address": "127.0.0.1", "ports": {str(PORT): port}}
         self.cloud.call(f"stand-ins/{self.stack.ids[name]}", details, "PUT")
 
@@ -171,7 +171,7 @@ def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
 
 
 def first_bytes(server: socket.socket) -> bytes:
-    """Return the first bytes of the next client; empty if the client only connects."""
+    """Accept a connection; return the client's first bytes, empty if the client only connects."""
     connection, _ = server.accept()
     with connection:
         connection.settimeout(TIMEOUT_S)
@@ -275,7 +275,7 @@ def test_a_cut_zone_is_silent_and_its_target_unhealthy(site: Site) -> None:
 
 
 def test_the_process_is_started_again_and_ends_with_the_server(site: Site, paths: Paths) -> None:
-    """Keep this test the last of the module, because it kills the server."""
+    """Keep this test at the end of the module: it kills the local AWS that the other tests use."""
 
     def pid() -> int:
         record = json.loads((paths.folder / "processes.json").read_text())

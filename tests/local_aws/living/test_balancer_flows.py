@@ -1,4 +1,4 @@
-"""Flows of Network Load Balancers: when they end, what passes, and what is counted."""
+"""Flows of Network Load Balancers: the end of a flow, the data that passes, and the counts."""
 
 import asyncio
 import socket
@@ -56,7 +56,7 @@ def at(port: int) -> balancing.Endpoint:
 
 
 def is_reset(client: Client) -> bool:
-    """Return whether a connection ends by a reset; wait until it ends."""
+    """Wait until a connection ends; return whether the end was a reset."""
     try:
         client.line()
     except ConnectionResetError:
@@ -284,7 +284,7 @@ class TestTls:
     def test_without_a_target_the_listener_itself_accepts(
         self, control: Control, port: int, certificate: list[str]
     ) -> None:
-        """The listener accepts connections, so a health check that only connects never fails."""
+        """The listener accepts connections, so a check that only connects passes nevertheless."""
         there = listener(port, protocol="TLS", certificate=certificate)
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):

@@ -34,7 +34,7 @@ def children(tmp_path: Path) -> Iterator[ChildProcesses]:
 
 
 def started(file: Path) -> int:
-    """Return the process id of the program that a child has started, and remove the file."""
+    """Wait for the file with the id of a child's program; remove the file and return the id."""
     until(file.exists)
     pid = int(file.read_text())
     file.unlink()

@@ -70,7 +70,7 @@ class Database:
         return True
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Return the rows of the test's table."""
+        """Return all rows of the table `kept`, once the database answers."""
         until(self.answers)
         with self.connect() as connection:
             return connection.execute("SELECT * FROM kept").fetchall()

@@ -34,7 +34,7 @@ frontend other
 
 @pytest.fixture
 def settings(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Let the machine's command `aws` act for the account of the test."""
+    """Write the settings with which a machine's command `aws` calls the test's account."""
     file = tmp_path / "settings.json"
     access = cloud.access
     values = {"endpoint": access.endpoint, "account": access.account, "region": access.region}

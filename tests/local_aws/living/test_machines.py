@@ -103,7 +103,7 @@ def instance(living: tuple[Cloud, Paths]) -> str:
 
 
 def run(cloud: Cloud, instance: str, word: str) -> dict[str, Any]:
-    """Run the document on the instance, once its agent has registered."""
+    """Run the document `local-run` on an instance, once the instance's SSM agent has registered."""
     ssm = cloud.client("ssm")
     until(lambda: cloud.call("stand-ins")[instance].get("commands") != "never")
     sent = ssm.send_command(

@@ -78,7 +78,7 @@ class Names:
 
     @property
     def balancer(self) -> str:
-        """The DNS name of the load balancer, with a dot at its end."""
+        """The absolute DNS name of the load balancer: the last character is a dot."""
         (described,) = self.cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
         return f"{described['DNSName']}."
 

@@ -53,7 +53,7 @@ class Site:
     file: Path
 
     def denodo_ha(self, *arguments: str) -> str:
-        """Run a command and return its output."""
+        """Run `denodo-ha` with the site's configuration, and return the command's output."""
         done = subprocess.run(
             [sys.executable, "-m", "denodo_ha", *arguments, "-c", str(self.file)],
             cwd=ROOT,
@@ -87,7 +87,7 @@ class Site:
             connection.close()
 
     def names_of_certificate(self, name: str, port: int) -> list[str]:
-        """Return the names in the certificate of a node's server, after its verification."""
+        """Verify the certificate of a node's server, and return the names in the certificate."""
         address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
         client = self.access.client("secretsmanager")
         parts = json.loads(client.get_secret_value(SecretId=SECRET)["SecretString"])

@@ -14,7 +14,7 @@ from tools.local_aws.living.units import UnitError, Units, seconds_until
 
 
 class Machine:
-    """Units below a folder, and the commands that change them."""
+    """Units in a folder of the test, and the commands that act on units, such as `systemctl`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -12,7 +12,7 @@ from denodo_ha.drill.outcome import Failure
 
 Properties = dict[str, Any]
 Templates = dict[str, dict[str, Any]]
-"""The templates of an environment by the name of their stack."""
+"""The templates of an environment's stacks, by stack name."""
 
 EXAMPLE = "active-passive"
 """Two nodes in two zones in each of two regions, with auxiliary ports and failover records."""

@@ -42,7 +42,10 @@ def test_clients_have_different_addresses() -> None:
 
 
 def test_a_certificate_costs_no_further_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more handshakes, a client would exceed its time limit for hundreds of connections."""
+    """A certificate of another name costs no further TLS handshake.
+
+    With more handshakes, hundreds of connections would take longer than a client's time limit.
+    """
     handshakes: list[str] = []
     start_tls = Connection.start_tls
 

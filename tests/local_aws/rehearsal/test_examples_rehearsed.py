@@ -65,7 +65,10 @@ _SYNTHESIS = Lock()
 
 
 class CdkWithOwnSynth(Cdk):
-    """The CDK CLI, except for `synth`: it would take half of a deploy, and runs in this process."""
+    """The CDK CLI, except for `synth`, which runs in this process.
+
+    In the CLI, `synth` would take half of the time of a deploy.
+    """
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_S) -> None:
         """Run the CLI, or synthesise."""

@@ -80,7 +80,7 @@ def test_addresses_and_paths_are_those_of_this_machine(tmp_path: Path) -> None:
     assert len(binds) > 5
     assert all(bind.startswith(f"{PROXY}:") for bind in binds)
     assert "nameserver local 127.0.0.5:5353" in text
-    # The file does not use this system's resolver (`libc`).
+    # HAProxy does not ask this system's resolver (`libc`), which does not know the nodes' names.
     assert "libc" not in text
     paths = [word for word in text.split() if word.startswith(("/etc", "/run", "/var", "/opt"))]
     assert paths == []

@@ -1,4 +1,4 @@
-"""Actions on the machines of a rehearsal: which processes and stand-ins they reach."""
+"""Actions of a rehearsal on machines: the processes and stand-ins that each action reaches."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace

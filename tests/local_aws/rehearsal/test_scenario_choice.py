@@ -55,7 +55,7 @@ def test_a_lost_node_and_a_lost_proxy_are_also_suspended() -> None:
 
 
 def test_what_a_check_that_only_connects_would_not_notice_is_not_suspended() -> None:
-    """The kernel of a suspended machine accepts connections, so such a check passes."""
+    """The kernel of a suspended machine accepts connections: a check that only connects passes."""
     assert not suspended(result(by_http=False))
     # A proxy that only connects to nodes notices a lost node, but not a suspended node.
     assert suspended(result(proxy_checks_by_http=False)) == ["proxy-lost"]
@@ -95,7 +95,7 @@ def test_a_node_that_restarts_without_its_license_manager_is_lost() -> None:
     assert variant is Variant.REBOOTED
     assert situation == usual[1]
     lost = drilled.by_failure[Failure("node-lost", "site-a", "Box1")]
-    # The node's machine is not lost, so no alarm notifies.
+    # The node's machine itself runs, so no alarm on a lost machine notifies.
     assert not outcome.notifications
     assert outcome.failure.name == f"{HOST}, and site-a/Box1 restarts"
     assert (outcome.effect, outcome.recovery) == (lost.effect, lost.recovery)

@@ -35,7 +35,7 @@ class Case:
 
 
 def must_be_not_found(error: ClientError) -> None:
-    """Raise the error unless it says that the resource does not exist."""
+    """Raise `error` again, unless its code says that the resource does not exist."""
     if "NotFound" not in error.response["Error"]["Code"]:
         raise error
 

@@ -65,7 +65,8 @@ def run(
         command: the program and its arguments.
         environment: the variables of the command.
         dns: endpoint of the DNS server.
-        ports: TCP ports that lead outside, to the same address.
+        ports: TCP ports, as on AWS. A connection to one of these ports is relayed to the same
+            loopback address outside of the client's network.
 
     Raises:
         LocalAwsError: this system denies the namespaces, or does not have them.
@@ -239,7 +240,7 @@ async def _connect(
 ) -> None:
     """Relay a connection to a target, and pass a reset of either side on to the other side.
 
-    The connection is also reset if the target refuses it.
+    If the target refuses the relayed connection, the client's connection is reset as well.
     """
     try:
         other_reader, other_writer = await asyncio.open_connection(*target)

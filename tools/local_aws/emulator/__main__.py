@@ -3,7 +3,7 @@
     tools/local_aws/.venv/bin/python -m tools.local_aws.emulator --port 4566 --state .local
 
 Port 0 selects a free port. Once the server answers, it writes port and process id to `server.json`
-in the state folder; it removes that file when a signal stops it.
+in the state folder. When a signal stops the server, the server removes that file.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def listening_socket(port: int) -> socket.socket:
 
 
 def set_environment(port: int, folder: Path) -> None:
-    """Set the variables that MiniStack reads when it is imported."""
+    """Set the environment variables that MiniStack reads at its import."""
     for key in [key for key in os.environ if key.startswith(("AWS_", "MINISTACK_"))]:
         del os.environ[key]
     os.environ.update(

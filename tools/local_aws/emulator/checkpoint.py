@@ -46,7 +46,7 @@ class Checkpoint:
         self._repair()
 
     def _repair(self) -> None:
-        """Restore the previous state if a write was interrupted between its two renames."""
+        """Restore the old state folder if the last write did not get to rename the new folder."""
         shutil.rmtree(self._new, ignore_errors=True)
         if not self.folder.exists() and self._old.exists():
             self._old.rename(self.folder)

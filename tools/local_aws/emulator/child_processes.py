@@ -83,7 +83,7 @@ class ChildProcesses:
             self.stop(name)
 
     def pid(self, name: str) -> int | None:
-        """Return the process id of a child, None if it does not run."""
+        """Return the process id of a child; None if the child does not run."""
         with self._lock:
             child = self._children.get(name)
             return child.pid if child is not None else None

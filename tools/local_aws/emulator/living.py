@@ -15,11 +15,11 @@ PARTS = ("nodes", "balancers", "names", "metrics", "databases", "jvm")
 Action = Callable[[], None]
 
 STORE: dict[str, bool] = {}
-"""The parts that are on; part of the checkpoint."""
+"""State of each part: True if on. The checkpoint includes this state."""
 
 
 class Living:
-    """The parts that run, and what starts and stops them."""
+    """The parts that run, and the functions that start and stop each part."""
 
     def __init__(self) -> None:
         self._actions: dict[str, list[tuple[Action, Action]]] = {}

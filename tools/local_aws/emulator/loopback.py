@@ -1,8 +1,9 @@
 """Loopback addresses: where the servers of an instance or a load balancer listen on this machine.
 
-Every owner (an instance, one zone of a load balancer, the DNS server) has an address of its own,
-and the ports that it has on AWS. Linux answers for all of 127.0.0.0/8, and each local AWS takes one
-of its /16 networks, so that several local AWS run on one machine. Other systems, such as macOS,
+Every owner has an address of its own, with the port numbers of AWS. Owners are instances, load
+balancers (with one address in each zone), databases, views of the DNS server, and hosts of License
+and Solution Managers. Linux answers for all of 127.0.0.0/8, and each local AWS takes one of the /16
+networks in that range, so that several local AWS run on one machine. Other systems, such as macOS,
 answer for 127.0.0.1 only: there, all owners share this address, and another port stands for each of
 their ports. A port that this user may not bind, such as 443, is replaced by another port, such as
 10443, on every system.
@@ -22,13 +23,13 @@ from typing import Any
 Endpoint = tuple[str, int]
 
 SHARED = "127.0.0.1"
-"""Address of all owners on a system that answers for no other loopback address."""
+"""Address of all instances, load balancers and so on, where no other loopback address exists."""
 _SHIFT = 10_000
 """Project default: added to a port that this user may not bind, to get the port that stands for
 it."""
 _FIRST_SHARED_PORT = 21_000
-"""Project default: the first port that stands for a port of an owner on the shared address, below
-the ports of outgoing connections."""
+"""Project default: first of the ports of the shared address that stand for ports on AWS; below the
+ports of outgoing connections."""
 _NETWORKS = range(16, 255)
 """Project default: second octets of the /16 networks of local AWS; other programs use the networks
 below."""
@@ -38,8 +39,8 @@ local AWS takes the network."""
 _PER_THIRD_OCTET = 250
 
 STORE: dict[str, Any] = {}
-"""`network` of this local AWS (empty: addresses are shared), `addresses` by owner, and `ports` of
-the shared address by owner and port."""
+"""`network` of this local AWS (empty: addresses are shared), `addresses` by their owner (such as an
+instance), and `ports` of the shared address by owner and port."""
 
 _lock = threading.RLock()
 
@@ -79,11 +80,11 @@ def snapshot() -> dict[str, Any]:
 
 
 def address(kind: str, id_: str, zone: str = "") -> str:
-    """Return the loopback address of an owner.
+    """Return the loopback address of an instance, of a load balancer in a zone, or another owner.
 
     Args:
-        kind: `instance`, `balancer` or `dns`.
-        id_: id or ARN of the owner.
+        kind: kind of the address's owner: `instance`, `balancer`, `database`, `dns` or `manager`.
+        id_: the owner's id: an instance id, an ARN, a database, a view, or a manager's host.
         zone: Availability Zone of one address of a load balancer.
     """
     with _lock:
@@ -99,7 +100,10 @@ def address(kind: str, id_: str, zone: str = "") -> str:
 
 
 def endpoint(kind: str, id_: str, port: int, zone: str = "") -> Endpoint:
-    """Return the endpoint on this machine that stands for a port of an owner."""
+    """Return the endpoint on this machine that stands for a port of an instance or other owner.
+
+    `address` describes the arguments.
+    """
     with _lock:
         own = address(kind, id_, zone)
         if own != SHARED:
@@ -112,17 +116,17 @@ def endpoint(kind: str, id_: str, port: int, zone: str = "") -> Endpoint:
 
 
 def stand_in(port: int) -> int:
-    """Return the port on this machine for a port of an owner that has an address of its own."""
+    """Return the port that stands for a port on AWS, where loopback addresses are not shared."""
     return port if may_bind(port) else port + _SHIFT
 
 
 def may_bind(port: int) -> bool:
-    """Return whether this user may bind a port; a port that is in use may be bound."""
+    """Return whether this user has the right to bind a port, even if the port is in use now."""
     return _bind_error(SHARED, port) not in (errno.EACCES, errno.EPERM)
 
 
 def is_shared() -> bool:
-    """Return whether all owners share one address, because this system answers for no other."""
+    """Return whether all servers share 127.0.0.1, the only loopback address of this system."""
     with _lock:
         return not _network()
 
@@ -132,7 +136,7 @@ def _owner(kind: str, id_: str, zone: str) -> str:
 
 
 def _network() -> str:
-    """Return the /16 network of this local AWS; empty if addresses are shared."""
+    """Return the /16 network of this local AWS; empty if all servers share 127.0.0.1."""
     if "network" not in STORE:
         STORE["network"] = _free_network()
     network: str = STORE["network"]
@@ -152,7 +156,7 @@ def _free_network() -> str:
 
 
 def _claim(network: str) -> bool:
-    """Hold a network until this process ends; return False if another process holds it."""
+    """Hold a /16 network until this process ends; return False if another process holds it."""
     claim = socket.socket()
     claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -174,7 +178,7 @@ def _free_port(used: set[int]) -> int:
 
 
 def _bind_error(host: str, port: int) -> int | None:
-    """Return the error number of binding an endpoint, None if it can be bound."""
+    """Try to bind an endpoint; return the error number, None if the bind succeeds."""
     with socket.socket() as trial:
         try:
             trial.bind((host, port))

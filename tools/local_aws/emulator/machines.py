@@ -52,7 +52,7 @@ class _Machine:
 
 
 class Machines:
-    """The machines of this server."""
+    """The machines of all instances of this local AWS."""
 
     def __init__(self) -> None:
         self._machines: dict[str, _Machine] = {}
@@ -62,7 +62,7 @@ class Machines:
         self._names: dict[str, str] = {}
 
     def set_names(self, names: dict[str, str]) -> None:
-        """Set the addresses to which machines resolve names, such as the names of databases."""
+        """Add names, such as those of databases, and their addresses to machines' hosts files."""
         with self._lock:
             added = names.items() - self._names.items()
             self._names.update(names)
@@ -70,7 +70,7 @@ class Machines:
                 machine_files.add_names(_folder(id_) / "root", dict(added))
 
     def start(self) -> None:
-        """Start machines for all running instances, and follow their changes."""
+        """Start machines for all running instances, and follow the changes of the instances."""
         if loopback.is_shared():
             _log.warning(
                 "this system has only one loopback address: machines share the address, and each "
@@ -169,7 +169,7 @@ class Machines:
         new.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
         # Replace the file as a whole, because a server that starts may read the file now.
         new.replace(file)
-        # Only stand-ins reread the file at SIGUSR1; a real Java process would end.
+        # At SIGUSR1, stand-ins read the file of closed ports; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
         return len(processes)
@@ -310,7 +310,7 @@ def _closed_ports(id_: str) -> Path:
 def _launch(
     id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
 ) -> None:
-    """Write the machine's settings, and start its process."""
+    """Write a machine's settings, and start the machine's first process."""
     account, region = location
     address = loopback.address("instance", id_)
     contents = _contents(location, instance)
@@ -382,6 +382,6 @@ _reboot = ministack.private(ministack.ec2, "_reboot_instances")
 
 
 def install() -> None:
-    """Let machines follow the part `nodes`, and answer RebootInstances."""
+    """Start and stop machines with the part `nodes`, and answer RebootInstances."""
     ministack.ec2_actions["RebootInstances"] = _rebooted
     LIVING.when("nodes", MACHINES.start, MACHINES.stop)

@@ -32,7 +32,7 @@ class Managers:
             return {host: loopback.address("manager", host) for host in hosts}
 
     def set(self, host: str, *, answers: bool) -> dict[str, bool]:
-        """Let a host answer on its ports, or close them.
+        """Let a manager's host answer on its ports, or close the ports.
 
         Raises:
             InvalidRequestError: no machine knows the host.
@@ -50,7 +50,7 @@ class Managers:
             return self.show()
 
     def show(self) -> dict[str, bool]:
-        """Return whether each host answers."""
+        """Return for each manager's host whether the host answers."""
         with self._lock:
             return {host: host not in self._lost for host in sorted(self._ports)}
 

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 VERSION = "1.5.33"
-"""The version of MiniStack with these names; `tools/local_aws/requirements.in` pins it."""
+"""The version of MiniStack that has these names, pinned in `tools/local_aws/requirements.in`."""
 
 if version("ministack") != VERSION:
     message = f"the local AWS needs MiniStack {VERSION}, not {version('ministack')}"
@@ -85,7 +85,7 @@ def private(module: Any, name: str) -> Any:
 
 
 def replace(module: Any, name: str, value: Any) -> Any:
-    """Replace the value of a private name and return the previous value."""
+    """Replace the value of a private name of MiniStack, and return the previous value."""
     before = private(module, name)
     setattr(module, name, value)
     return before

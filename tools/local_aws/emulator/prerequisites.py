@@ -27,7 +27,7 @@ _PASSWORD_BYTES = 16
 
 
 def make(settings: Settings) -> bool:
-    """Make one resource; return False if it exists already."""
+    """Make one resource; return False if the resource exists already."""
     kind = settings.get("kind", "")
     if kind not in _KINDS:
         message = (
@@ -215,7 +215,7 @@ def _instance(settings: Settings) -> bool:
 
 
 def _security_groups(settings: Settings) -> list[str]:
-    """Make the security group by which the owner of an adopted instance admits clients."""
+    """Make the security group of an adopted instance, whose rules admit clients."""
     if not settings.get("admits"):
         return []
     properties = {

@@ -21,7 +21,7 @@ class Process:
 
     @property
     def is_denodo(self) -> bool:
-        """Return whether the process is a server of Denodo: Java, or its PostgreSQL."""
+        """Return whether the process is of a Denodo server: `java`, or a stand-in's PostgreSQL."""
         program = self.arguments[0] if self.arguments else ""
         return program == "java" or program.endswith("/postgres") or program[:9] == "postgres:"
 

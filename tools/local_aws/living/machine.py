@@ -132,7 +132,7 @@ class Machine:
         machine = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Runs the script of a document."""
+            """Runs the script of each SSM document that the local AWS sends."""
 
             def do_POST(self) -> None:
                 command = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -21,7 +21,7 @@ from tools.local_aws.living.isolation import PATH
 from tools.local_aws.living.machine_root import MachineRoot
 
 LIVING = "/opt/local-aws"
-"""Path of the folder `living` in a machine."""
+"""Path at which a machine sees the folder `tools/local_aws/living`."""
 COMMANDS = next((name for name in PATH.split(":") if Path(name).is_dir()), "/usr/local/sbin")
 """Folder that shows the machine's own commands: the first existing folder in PATH of user data and
 documents."""
@@ -147,7 +147,7 @@ def shared_folders(settings: Settings) -> dict[Path, str]:
 def denodo_uid(root: MachineRoot) -> int:
     """Return the id of Denodo's user in a machine.
 
-    Without namespaces, it is the id of this system's user.
+    Without namespaces, the id is that of this system's user.
     """
     return os.geteuid() if root.is_rewritten else isolation.denodo_uid()
 
@@ -236,7 +236,7 @@ def _copy_system_files(etc: Path) -> None:
 
 
 def _unreadable(folder: str, names: list[str]) -> list[str]:
-    """Return the names that this user cannot read, such as private keys."""
+    """Return the names of files in a folder that this user cannot read, such as private keys."""
     paths = {name: Path(folder, name) for name in names}
     return [
         name
@@ -322,7 +322,7 @@ def _install_denodo(settings: Settings, seen: MachineRoot) -> None:
 
 
 def _write_real_programs(settings: Settings) -> None:
-    """Write which real programs Denodo's servers use from this boot on."""
+    """Write the file that says which real programs Denodo's servers use from this boot on."""
     file = settings.root / settings.denodo["home"].lstrip("/") / "REAL"
     file.unlink(missing_ok=True)
     if settings.real:

@@ -17,7 +17,7 @@ LIVING = Path(__file__).parent
 
 @dataclass(frozen=True)
 class MachineRoot:
-    """The root folder.
+    """The root folder of a machine.
 
     Attributes:
         folder: `/`, or the folder that stands for it.
@@ -27,7 +27,7 @@ class MachineRoot:
 
     @property
     def is_rewritten(self) -> bool:
-        """Return whether paths are rewritten."""
+        """Return whether the paths in scripts, units and programs are rewritten."""
         return self.folder != Path("/")
 
     def path(self, path: str) -> Path:

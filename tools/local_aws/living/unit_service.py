@@ -30,7 +30,7 @@ class Output:
 
 
 class UnitService:
-    """Answers the commands of the machine's programs."""
+    """Answers the machine's commands `systemctl`, `journalctl` and `logger`."""
 
     def __init__(self, units: Units, journal: Journal) -> None:
         self._units, self._journal = units, journal
@@ -65,7 +65,7 @@ class UnitService:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def answer(self, program: str, arguments: list[str]) -> Output:
-        """Return the output of a command."""
+        """Run a command of the machine; return the command's exit code and output."""
         try:
             return self._programs[program](arguments)
         except (UnitError, OSError) as error:
@@ -148,7 +148,7 @@ class UnitService:
 
 
 def move_to_unit(folder: Path, name: str) -> None:
-    """Create the file into which a program writes its id to move to the control group of a unit."""
+    """Create the file by which a program moves its own process to the control group of a unit."""
     group = folder / "system.slice" / full_name(name)
     group.mkdir(parents=True, exist_ok=True)
     (group / "cgroup.procs").touch()

@@ -118,7 +118,7 @@ class Units:
             self._spawn(unit, settings, unit.generation)
 
     def stop(self, name: str) -> None:
-        """Stop a unit and wait for the end of its process."""
+        """Stop a unit, and wait until the unit's process has ended."""
         unit, settings = self.unit(name), self._required(name)
         with unit.lock:
             was_active, unit.generation = unit.active == "active", unit.generation + 1

@@ -71,7 +71,7 @@ class ClientPaths:
         return resolver.ask(self.dns, path.name).addresses
 
     def resolver(self) -> "NodeOrName":
-        """Return a resolver of one client, which keeps answers for their TTL."""
+        """Return a resolver for one client; the resolver keeps each answer for the answer's TTL."""
         return NodeOrName(resolver.CachingResolver(self.dns), self._clusters)
 
     def connections(self, port: int) -> int:
@@ -95,7 +95,7 @@ class ClientPaths:
         return min(math.ceil(math.log(_MISSED) / math.log(1 - 1 / targets)), _MOST)
 
     def _learn(self, cluster: Cluster) -> None:
-        """Store the addresses of a cluster on this machine, and the ports behind them."""
+        """Store the loopback addresses of a cluster, and the ports that stand for ports on AWS."""
         for key in cluster.balancers:
             name, zones = self._balancer(key)
             for zone in zones:

@@ -81,7 +81,7 @@ class Client:
     timeout: float
 
     def fault(self, address: str, port: int) -> str:
-        """Connect once and return why the client is not served; empty if it is served."""
+        """Connect once; return why the client is not served, empty if the client is served."""
         source = client_address()
         endpoint = Endpoint(
             address, port, self.host, self.timeout, AnyCertificate(), self.port.tls, source

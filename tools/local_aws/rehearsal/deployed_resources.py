@@ -64,7 +64,7 @@ class DeployedResources:
         return Resource(instance["InstanceId"], group.access)
 
     def access_in(self, region: str) -> Access:
-        """Return access to a region, in the first account that has resources in it."""
+        """Return access to a region, in the first account with resources in the region."""
         return next(access for access in self.accesses if access.region == region)
 
     @cached_property

@@ -20,7 +20,7 @@ from tools.local_aws.credentials import Access
 from tools.local_aws.living.commands.haproxy_command import rewritten
 
 CONFIG, CERTIFICATE, AUTHORITY = "haproxy.cfg", "tls/server.pem", "tls/nodes-ca.pem"
-"""Paths of the files in the folder of an instance."""
+"""Paths of HAProxy's files, relative to the folder of an HAProxy instance."""
 _HOST = Host()
 _FOLDERS = (_HOST.folder, _HOST.run, _HOST.state.rpartition("/")[0])
 _PRIVILEGES = re.compile(r"^    (?:user|group|chroot) .*\n", re.MULTILINE)
@@ -83,7 +83,7 @@ def deployed_files(environment: Environment, cluster: str, access: Access) -> Ha
 
 
 def write_files(files: HaproxyFiles, shift: Shift) -> None:
-    """Write the files of an instance into its folder."""
+    """Write an HAProxy instance's files, adapted to this machine, into the instance's folder."""
     contents = {
         CONFIG: shifted(files.config, shift),
         CERTIFICATE: files.certificate,
@@ -97,7 +97,7 @@ def write_files(files: HaproxyFiles, shift: Shift) -> None:
 
 
 def shifted(config: str, shift: Shift) -> str:
-    """Return a deployed configuration file with the values of this machine."""
+    """Return a deployed configuration file, adapted to this machine by the values of `shift`."""
 
     def server(match: re.Match[str]) -> str:
         # A host without `resolvers` is a name that only the site's own DNS or hosts file knows.

@@ -58,14 +58,14 @@ class HaproxyInstances:
     def start(
         self, key: Key, cluster: str, program: str, files: HaproxyFiles, shift: Shift
     ) -> None:
-        """Start HAProxy of an instance with its deployed files, and wait until it answers.
+        """Start HAProxy of an instance with the deployed files, and wait until HAProxy answers.
 
         Args:
             key: the instance's key in the drill's model.
             cluster: the instance's cluster.
             program: path of HAProxy.
             files: the deployed files.
-            shift: differences between the instance and this machine.
+            shift: values of this machine that replace values of the deployed files.
 
         Raises:
             LocalAwsError: HAProxy does not start.

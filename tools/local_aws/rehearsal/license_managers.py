@@ -18,7 +18,7 @@ class LicenseManagers:
     """The License Managers of an environment.
 
     Args:
-        hosts: their names in the configuration.
+        hosts: names of the License Managers' hosts in the configuration.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:

@@ -168,7 +168,7 @@ class LightNode:
             self._hung_at = time.monotonic() if hung else None
 
     def silence(self, ports: frozenset[int]) -> None:
-        """Let the servers on these ports answer nothing, and the servers on other ports answer."""
+        """Let the servers on the given ports answer nothing, and all other servers answer."""
         self._silent = ports
 
     def is_ready(self, service: str) -> bool:
@@ -236,7 +236,7 @@ def _answer() -> None:
 
 
 def main() -> None:
-    """Run the node until its input ends."""
+    """Run the node until standard input ends."""
     settings = json.loads(sys.stdin.readline())
     node = LightNode(settings)
     node.start()

@@ -187,12 +187,12 @@ class LightNodes:
         self._change(key)
 
     def hang(self, key: Key) -> None:
-        """Let the servers of a node answer nothing; its services are then not ready."""
+        """Let all servers of a node answer nothing; the node's services are then not ready."""
         self._hung.add(key)
         self._change(key)
 
     def silence(self, key: Key, ports: frozenset[int]) -> None:
-        """Let the servers on these ports answer nothing, and the servers on other ports answer."""
+        """Let a node's servers on the given ports answer nothing, and all other servers answer."""
         self._silent[key] = ports
         if self._processes[key].poll() is None:
             self._change(key)

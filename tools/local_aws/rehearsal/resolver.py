@@ -45,12 +45,12 @@ class Response:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses of the answer."""
+        """The IPv4 addresses in the response."""
         return tuple(item.value for item in self.answers if item.kind == "A")
 
     @property
     def ttl(self) -> int:
-        """The seconds for which the answer may be kept."""
+        """The seconds for which a client may keep the response."""
         return min((item.ttl for item in self.answers or self.authority), default=0)
 
 
@@ -108,7 +108,7 @@ class CachingResolver:
         self._kept: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def addresses(self, name: str) -> tuple[str, ...]:
-        """Return the addresses of a name; empty if it has none.
+        """Return the addresses of a name; empty if the name has none.
 
         Raises:
             OSError: the server does not answer.

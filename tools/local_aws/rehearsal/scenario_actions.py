@@ -13,7 +13,7 @@ from denodo_ha.drill.model.model import Model
 
 
 class Verb(Enum):
-    """Kind of action on an object; the value is its text in reports."""
+    """Kind of action on an object; each value is the text of the verb in reports."""
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"

@@ -47,7 +47,7 @@ class Options:
 
 
 Choice = tuple[Outcome, Situation, Variant]
-"""Outcome and situation of a scenario, and the way to cause it."""
+"""Outcome and situation of a scenario, and the way to cause the situation."""
 
 
 def chosen_scenarios(result: DrillResult, options: Options) -> Iterator[Choice]:

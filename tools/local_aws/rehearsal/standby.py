@@ -166,7 +166,7 @@ def rehearse_fault(site: StandbySite, fault: Fault) -> str:
 
 
 def _await(site: StandbySite, wrong: Callable[[dict[int, str], dict[int, str]], str]) -> str:
-    """Repeat `failover check` until `wrong` returns "", or for `_SEEN_S`; return its result."""
+    """Poll `failover check` until `wrong` returns "", or for `_SEEN_S`; return `wrong`'s result."""
     deadline = time.monotonic() + _SEEN_S
     while True:
         lines = site.check()

@@ -18,7 +18,7 @@ class Fault:
     """A fault of the standby, and the lines of the check that must show it.
 
     Attributes:
-        name: its name.
+        name: name of the fault.
         lines: the numbers of the lines that must be no.
         seen: part of the text of the first of these lines.
         plant: causes the fault.

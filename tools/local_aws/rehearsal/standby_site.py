@@ -47,11 +47,11 @@ run that command."""
 _CHECK_S = 60.0
 """Project default: real seconds within which `failover check` reads its facts."""
 _COMMAND_S = 900
-"""Project default: real seconds after which a command is killed; normally, it ends earlier."""
+"""Project default: real seconds after which a command that hangs is killed."""
 
 
 def configuration(folder: Path) -> Path:
-    """Write the configuration into a folder, and return its file."""
+    """Write the site's configuration into a folder, and return the path of the file."""
     text = _EXAMPLE.read_text(encoding="utf-8").replace(_MANAGER, "")
     for region, copy in _REGIONS.items():
         key = f"    region: {region}\n"
@@ -78,7 +78,7 @@ class StandbySite:
 
     Attributes:
         endpoint: endpoint of the local AWS.
-        paths: its paths.
+        paths: paths of the local AWS.
         loaded: the configuration.
         config: the configuration's file.
         aws: credentials of the local AWS.

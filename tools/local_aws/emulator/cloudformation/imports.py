@@ -51,7 +51,7 @@ _READ: dict[str, Read] = {
 
 
 def _lookup(read: Read) -> Callable[[str], str | None]:
-    """Return a function that returns why a resource cannot be imported; None if it exists."""
+    """Return a function that returns why a resource cannot be imported; None if it can be."""
 
     def problem(id_: str) -> str | None:
         try:

@@ -102,7 +102,7 @@ def enforce_schemas() -> None:
 
 
 def schema_check(kind: str) -> Check:
-    """Return the check of a type's properties against its schema."""
+    """Return a function that checks properties against the published schema of a resource type."""
     schema = SCHEMAS[kind]
     known, required = set(schema["properties"]), schema["required"]
 

@@ -62,7 +62,7 @@ def evaluate(alarm: ministack.Record) -> None:
 
 
 def install() -> None:
-    """Add checks to MiniStack's alarms, and evaluate them whenever they are described."""
+    """Add checks to MiniStack's alarms, and evaluate alarms at each call that describes them."""
     resource_types.check(KIND, _check_alarm)
     ministack.replace(ministack.cloudwatch, "_evaluate_alarm", evaluate)
     describe = ministack.private(ministack.cloudwatch, "_describe_alarms")

@@ -58,7 +58,7 @@ def state(alarm: Alarm) -> State:
 
 
 def last_known(alarm: Alarm) -> State | None:
-    """Return an alarm's state at the end of the last period with data; None if it has no data."""
+    """Return an alarm's state at the end of the last period with data; None without any data."""
     series = _series(alarm)
     return _state_at(alarm, series, max(series)) if series else None
 
@@ -92,7 +92,7 @@ def _period(alarm: Alarm, at: float) -> int:
 
 
 def _begin(alarm: Alarm, period: int) -> float:
-    """Return the real time at which an alarm's period with this number begins."""
+    """Return the real time at which the alarm's period with number `period` begins."""
     return CLOCK.began + period * _seconds(alarm)
 
 
@@ -236,7 +236,7 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
 
 
 def _status_check(id_: str) -> float | None:
-    """Return 1 if the status checks of an instance fail, else 0; None if it does not run."""
+    """Return 1 if the status checks of an instance fail, else 0; None unless the instance runs."""
     instance = ministack.instances.get(id_)
     if instance is None or instance["State"]["Name"] != "running":
         return None

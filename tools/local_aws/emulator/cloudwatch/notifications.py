@@ -73,7 +73,7 @@ def install(file: Path) -> None:
 
 
 def _lines(topic: str, message: str, subject: str) -> Iterator[str]:
-    """Yield the lines that a message adds to the file."""
+    """Yield the lines of a message's paragraph in the file of notifications."""
     yield f"topic {topic}"
     found = ministack.private(ministack.sns, "_topic_by_arn_any_scope")(topic) or {}
     for subscription in found.get("subscriptions", ()):

@@ -23,7 +23,7 @@ class Peer:
     """The other end of a flow.
 
     Attributes:
-        address: its address on AWS.
+        address: address of this end on AWS.
         groups: security groups of the network interface that has this end of the flow.
     """
 

@@ -48,7 +48,7 @@ _NAME_TAG = "aws:autoscaling:groupName"
 
 
 def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dict[str, Any]:
-    """Start one instance and return it as DescribeAutoScalingGroups shows it."""
+    """Start an instance, and return the instance as DescribeAutoScalingGroups shows instances."""
     data = dict(launch_data(properties))
     profile = data.get("IamInstanceProfile") or {}
     name_of_profile = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
@@ -146,7 +146,7 @@ def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> 
 
 
 def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
-    """Register instances with new target groups, and deregister them from removed target groups."""
+    """Register a group's instances with added target groups; deregister them from removed ones."""
     before, after = (set(item.get("TargetGroupARNs") or []) for item in (old, new))
     for item in group["Instances"]:
         for arn in after - before:
@@ -156,7 +156,7 @@ def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
 
 
 def install() -> None:
-    """Wrap MiniStack's handlers, so that groups start and terminate instances."""
+    """Wrap MiniStack's handlers, so that Auto Scaling groups start and terminate instances."""
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 

@@ -40,7 +40,7 @@ _start = private(ministack.ec2, "_start_instances")
 
 
 def use_place(instance: Record) -> None:
-    """Let an instance that begins to run use a place, if a matching reservation has a free one."""
+    """Let an instance that begins to run use a free place of a matching reservation, if any."""
     instance.pop(USED, None)
     for reservation in reservations.values():
         if _matches(reservation, instance) and _free(reservation) > 0:

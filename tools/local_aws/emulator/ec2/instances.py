@@ -49,7 +49,7 @@ def restart(instance_id: str) -> None:
 def launch(
     properties: Properties, *, instance_id: str | None = None, stack: str = "local"
 ) -> ministack.Record:
-    """Start an instance with the properties of its CloudFormation type."""
+    """Start an instance; `properties` are properties of the type AWS::EC2::Instance."""
     properties = _with_network_interface(properties)
     inside = network.subnet(properties.get("SubnetId", ""))
     image = _image(properties.get("ImageId", ""))
@@ -108,7 +108,7 @@ def launch(
 
 
 def _with_network_interface(properties: Properties) -> Properties:
-    """Return the properties with those of the first network interface merged in."""
+    """Return an instance's properties, with those of its first network interface merged in."""
     interfaces = properties.get("NetworkInterfaces") or []
     if not interfaces:
         return properties
@@ -295,7 +295,7 @@ def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> 
     groups = [security_groups.group(id_) for id_ in new.get("SecurityGroupIds") or []]
     _check_placement(new, network.subnet(instance["SubnetId"]), groups)
     if instance["InstanceType"] != new.get("InstanceType", instance["InstanceType"]):
-        # AWS stops the instance, changes the type and starts it.
+        # AWS stops the instance, changes the type and starts the instance again.
         instance["InstanceType"] = new["InstanceType"]
         capacity_reservations.use_place(instance)
         restart(instance_id)
@@ -350,7 +350,7 @@ _error = private(ministack.ec2, "_error")
 
 
 def _terminated_by_call(parameters: dict[str, list[str]]) -> Any:
-    """Answer TerminateInstances; refuse it for instances with termination protection."""
+    """Answer TerminateInstances; refuse to terminate instances with termination protection."""
     named = [item for key, (item, *_) in parameters.items() if key.startswith("InstanceId")]
     kept = [
         id_ for id_ in named if (ministack.instances.get(id_) or {}).get("DisableApiTermination")

@@ -88,7 +88,7 @@ def _check_attachment(properties: Properties) -> None:
 
 
 def _check_route(properties: Properties) -> None:
-    """Check that the route table exists and the gateway is attached to its VPC."""
+    """Check that a route's table and gateway exist; an internet gateway must be of the same VPC."""
     table = route_table(properties["RouteTableId"])
     gateway, nat = properties.get("GatewayId"), properties.get("NatGatewayId")
     if gateway and gateway.startswith("igw-"):

@@ -57,7 +57,7 @@ def rule(id_: str, direction: str) -> dict[str, Any]:
 
 
 def _permission(properties: Properties, owner: ministack.Record) -> dict[str, Any]:
-    """Return a rule in EC2's form, after checking that its source or destination exists."""
+    """Return a rule in EC2's form, after checking that the rule's source or destination exists."""
     peers: dict[str, list[dict[str, str]]] = {
         "IpRanges": [],
         "Ipv6Ranges": [],
@@ -193,7 +193,7 @@ class _Rules:
         return id_, {"Id": id_}
 
     def update(self, id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
-        """Change the description, the only property that changes in place."""
+        """Change the description of a rule, the only property that changes in place."""
         owner = group(new.get("GroupId", ""))
         rules = owner[self._key]
         kept = [item for item in rules if item.get("SecurityGroupRuleId") != id_]
@@ -213,7 +213,7 @@ def _check_vpc(properties: Properties) -> None:
 
 
 def _check_unused(group_id: str, _properties: Properties) -> None:
-    """Refuse to delete a group that a resource or a rule of another group uses."""
+    """Refuse to delete a security group that a resource or a rule of another group uses."""
     instances = any(
         group_id == item["GroupId"]
         for instance in ministack.instances.values()

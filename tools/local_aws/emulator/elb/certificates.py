@@ -100,7 +100,7 @@ def _made(
     `issuer` has the paths of the authority's certificate and key; None: the certificate signs
     itself.
     """
-    # Imported here, because MiniStack must not find the package: see `emulator/__main__.py`.
+    # Import late: MiniStack must not find the package `cryptography` (`emulator/__main__.py`).
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -121,7 +121,7 @@ def _made(
         chain, signing_pem = (Path(file).read_bytes() for file in issuer)
         signer = x509.load_pem_x509_certificate(chain).subject
         loaded = serialization.load_pem_private_key(signing_pem, password=None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # This function has made the key.
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # `_made` makes only such keys.
         signing_key = loaded
         of_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
         extensions.append((of_issuer, False))

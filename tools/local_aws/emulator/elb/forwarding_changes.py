@@ -7,7 +7,7 @@ import itertools
 
 
 class ForwardingChanges:
-    """Counter that each change increases, so that a poll sees whether something has changed."""
+    """Counter of changes, by which a poll sees whether the forwarding table may have changed."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)

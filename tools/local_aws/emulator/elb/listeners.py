@@ -37,7 +37,7 @@ def groups_of(record: ministack.Record) -> list[str]:
 
 
 def _settings(properties: Properties, own: str | None) -> dict[str, Any]:
-    """Return a listener's settings after checking everything that they refer to."""
+    """Check a listener's properties and what they refer to; return the listener's settings."""
     balancer = load_balancers.balancer(properties["LoadBalancerArn"])
     arn = balancer["LoadBalancerArn"]
     port, protocol = int(properties.get("Port", 0)), properties.get("Protocol", "")

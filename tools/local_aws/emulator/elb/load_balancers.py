@@ -230,7 +230,7 @@ def returned_attributes(record: ministack.Record) -> dict[str, Any]:
 
 
 def replace_groups(arn: str, requested: list[Any]) -> list[str]:
-    """Replace the security groups of a load balancer, and return them.
+    """Replace the security groups of a load balancer, and return the new groups.
 
     A Network Load Balancer that was created without security groups never gets any, and a load
     balancer that was created with security groups keeps at least one (AWS, Update the security

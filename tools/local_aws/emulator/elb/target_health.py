@@ -157,7 +157,7 @@ def count(arn: str, state: str) -> float:
 
 
 def _unused(group: ministack.Record, instance: ministack.Record | None) -> Health | None:
-    """Return the state of a target that gets no traffic even if checks pass; None for others."""
+    """Return the state of a target that gets no traffic even if checks pass; else None."""
     if instance is not None and instance["State"]["Name"] != "running":
         state = instance["State"]["Name"]
         return Health("unused", "Target.InvalidState", f"Target is in the {state} state")

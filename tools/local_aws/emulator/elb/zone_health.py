@@ -25,7 +25,7 @@ def zones(balancer: Balancer) -> list[str]:
 def in_dns(balancer: Balancer) -> list[str]:
     """Return the zones whose addresses are in the DNS of a load balancer; all if none is healthy.
 
-    A zone that is cut off is not healthy: the load balancer's own address in it is not reachable.
+    A zone that is cut off is not healthy: the load balancer's address in the zone is unreachable.
     """
     away = zonal_shifts.zones_away(balancer["LoadBalancerArn"])
     region = ministack.region()

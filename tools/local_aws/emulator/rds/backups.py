@@ -55,7 +55,7 @@ _copies: dict[tuple[str, str, str], _Copy] = {}
 
 
 def replicate(id_: str, properties: Properties) -> None:
-    """Create, change or end the copy of a database, as its properties require."""
+    """Create, change or end the copy of a database, as the database's properties require."""
     place = (ministack.account(), ministack.region(), id_)
     region = properties.get(_REGION)
     if not region:

@@ -103,7 +103,7 @@ def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
 
 
 def _ensured(id_: str, properties: Properties) -> dict[str, Any]:
-    """Create the administrator's secret, and start the database's server with its password."""
+    """Create the administrator's secret, and start the database's server with that password."""
     attributes = _ensure_password_secret(id_, properties)
     DATABASES.compare()
     return attributes

@@ -28,7 +28,7 @@ Key = tuple[str, str, str]
 
 
 class Databases:
-    """The databases of this server."""
+    """The PostgreSQL servers of all databases of this local AWS."""
 
     def __init__(self) -> None:
         self._running: dict[Key, dict[str, Any]] = {}
@@ -36,7 +36,7 @@ class Databases:
         self._lock = threading.RLock()
 
     def compare(self) -> None:
-        """Start the servers of available databases, and remove those of deleted databases."""
+        """Start and stop servers, so that every available database has a server."""
         with self._lock:
             wanted = self._wanted() if LIVING.is_on("databases") else {}
             for key, settings in [*self._running.items()]:
@@ -194,5 +194,5 @@ def _folder(key: Key) -> Path:
 
 
 def install() -> None:
-    """Let the servers follow the part `databases`."""
+    """Start and stop the servers of databases with the part `databases`."""
     LIVING.when("databases", DATABASES.start, DATABASES.compare)

@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The names and addresses of the answer, and the seconds for which a client may keep it.
+        """Names and addresses of the answer, and the seconds for which clients may keep the answer.
 
         `endpoints` has, for each port of the load balancer, the endpoints on this machine.
         """

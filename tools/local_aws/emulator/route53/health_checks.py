@@ -42,7 +42,7 @@ def _children(config: dict[str, Any]) -> None:
 
 
 def _alarm(config: dict[str, Any]) -> None:
-    """Check that the alarm exists in its region and that a health check can monitor it."""
+    """Check that an alarm exists in its region, and that health checks can monitor the alarm."""
     named = config.get("AlarmIdentifier") or {}
     region, name = named.get("Region", ""), named.get("Name", "")
     alarm = ministack.alarms.get_scoped(ministack.account(), region, name)

@@ -66,7 +66,7 @@ def _check_conflict(name: str, vpc: dict[str, str], own: str) -> None:
 
 
 def _vpcs(properties: Properties) -> list[dict[str, str]]:
-    """Return a private zone's VPCs, also of other regions; raise AwsError if one does not exist."""
+    """Return a private zone's VPCs, also of other regions; raise AwsError for a missing VPC."""
     result = []
     for item in properties.get("VPCs") or []:
         vpc = {"VPCRegion": item["VPCRegion"], "VPCId": item["VPCId"]}

@@ -156,7 +156,7 @@ class ApplicationBalancers:
     async def _connection(
         self, client: _Client, group: TargetGroup, target: Target
     ) -> tuple[Flow, Streams]:
-        """Return a client's connection to a target; open it for the client's first request."""
+        """Return a client's connection to a target; open a connection if the client has none."""
         known = client.targets.get(target.key)
         if known is not None and not known[1][1].is_closing() and not known[1][0].at_eof():
             return known

@@ -54,7 +54,7 @@ class Target:
 
     @property
     def is_healthy(self) -> bool:
-        """Return whether the target is healthy; without health checks it counts as healthy."""
+        """Return whether the target is healthy; a target without checks counts as healthy."""
         return self.state in ("healthy", "unavailable")
 
 
@@ -160,7 +160,7 @@ class Configuration:
     sources: Mapping[str, Peer]
 
     def target(self, key: TargetKey) -> Target | None:
-        """Return a target, None if it is no longer registered."""
+        """Return a target; None if the target is no longer registered."""
         group = self.target_groups.get(key[0])
         targets = group.targets if group is not None else ()
         return next((target for target in targets if target.key == key), None)

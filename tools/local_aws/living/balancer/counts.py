@@ -18,10 +18,10 @@ RESETS = {
 
 
 class Counts:
-    """Counts since the last report, by the ARN of the load balancer.
+    """Counts of flows since the last report, such as new and reset flows, by load balancer ARN.
 
     Attributes:
-        changed: set while there is something to report.
+        changed: event that is set while there are counts to report.
     """
 
     def __init__(self) -> None:

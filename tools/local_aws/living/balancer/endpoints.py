@@ -93,7 +93,7 @@ class ListeningSocket:
             raise
 
     def accept_from(self, sources: Sources) -> None:
-        """Drop packets from all other sources, if this system's kernel can drop them."""
+        """Drop packets from addresses that are not in `sources`, if the kernel can do so."""
         if self._socket is None or sources == self._sources or not sys.platform.startswith("linux"):
             return
         self._sources = sources

@@ -45,7 +45,7 @@ class Head:
         self.headers = [item for item in self.headers if _AWS_NAME.fullmatch(item[0])]
 
     def encode(self) -> bytes:
-        """Return the head as it is sent."""
+        """Return the bytes of the head, as a connection carries them."""
         lines = [" ".join(self.first), *(f"{name}: {value}" for name, value in self.headers)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

@@ -149,7 +149,7 @@ async def connect(endpoint: Endpoint | None, source: str, *, encrypted: bool) ->
     """Connect to an endpoint from an address of this machine.
 
     Raises:
-        OSError: nothing listens there.
+        OSError: no server listens at the endpoint.
     """
     if endpoint is None:
         raise ConnectionRefusedError

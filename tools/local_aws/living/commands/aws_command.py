@@ -29,7 +29,7 @@ class RefusedError(Exception):
 
 
 class Aws:
-    """The local AWS, for the account of this machine."""
+    """Access of this machine to the local AWS, for the account of the machine's instance."""
 
     def __init__(self, settings: dict[str, str], region: str) -> None:
         self._endpoint, self._account = settings["endpoint"], settings["account"]
@@ -237,7 +237,7 @@ def selected(answer: Any, query: str) -> Any:
 
 
 def main(arguments: list[str]) -> int:
-    """Make the call that the arguments name."""
+    """Make the AWS call that the arguments name, and return the exit code."""
     call = CALLS.get((arguments[0], arguments[1])) if len(arguments) > 1 else None
     if call is None:
         command = f"`aws {' '.join(arguments[:2])}`"

@@ -22,7 +22,7 @@ _TIMEOUT_S = 60.0
 """Project default: seconds to wait for the local AWS to name its DNS server, without which HAProxy
 would never find the nodes."""
 _SHIFT = 10_000
-"""Added to a port that this user may not bind, as in `emulator/loopback.py`."""
+"""Number that is added to a port that this user may not bind, as in `emulator/loopback.py`."""
 _BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|127\.0\.0\.1)?:(\d+)", re.MULTILINE)
 
 
@@ -87,7 +87,7 @@ def _copied(path: str, settings: "dict[str, str]", name_server: str) -> str:
 
 
 def main() -> None:
-    """Run HAProxy with copies of its files."""
+    """Run HAProxy with copies of its configuration files, adapted to this machine."""
     with open(SETTINGS) as file:  # noqa: PTH123 - pathlib takes time to import
         settings = json.load(file)
     name_server = _name_server(settings)

@@ -24,7 +24,7 @@ the end of the machine."""
 _OWN = re.compile(r"/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/|$)")
 _OWN_IN_TEXT = re.compile(r"(?<![\w./$}-])/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/)")
 _KEPT = (ROOT, sys.base_prefix, posixpath.dirname(posixpath.dirname(posixpath.realpath(__file__))))
-"""Folders that keep their paths: the machine's, Python's, and that of this program."""
+"""Folders whose paths are not rewritten: the machine's, Python's, and the folder `living`."""
 _PATH = "PATH=/usr/local/sbin:"
 
 _ONE_PATH = (
@@ -152,7 +152,7 @@ def _replace_spawning() -> None:
 
 def _replace_users() -> None:
     """Replace look-ups of users: all users of the machine have the id of this system's user."""
-    import pwd  # noqa: PLC0415 - few programs need it
+    import pwd  # noqa: PLC0415 - few programs need `pwd`
 
     def named(name: str) -> "pwd.struct_passwd":
         with io.open(f"{ROOT}/etc/passwd") as file:  # noqa: UP020 - `open` is replaced
@@ -178,7 +178,7 @@ def _end_with_machine() -> None:
 
 
 def _wait_for_end(pipe: int) -> None:
-    """Kill this process when the other end of the pipe is closed, which is the machine's end."""
+    """Kill this process when the machine ends, which closes the other end of the pipe."""
     os.read(pipe, 1)
     os.kill(os.getpid(), 9)
 

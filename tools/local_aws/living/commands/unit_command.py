@@ -10,7 +10,7 @@ SOCKET = "run/local-aws/units"
 
 
 def main() -> int:
-    """Send the program's name and arguments, and print the answer."""
+    """Send this command's name and arguments to the machine's first process; print the answer."""
     request = {"program": sys.argv[1], "arguments": sys.argv[2:]}
     with socket.socket(socket.AF_UNIX) as connection:
         os.chdir(os.environ.get("LOCAL_AWS_ROOT") or "/")

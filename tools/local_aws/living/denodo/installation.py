@@ -98,7 +98,7 @@ def copy_files(home: Path, version: str) -> None:
 
 
 def script_names(version: str) -> tuple[str, ...]:
-    """Return the names of the scripts of a version."""
+    """Return the names of the scripts that a version of Denodo has."""
     return SCRIPTS if family(version) == "7.0" else (*SCRIPTS, *LATER_SCRIPTS)
 
 

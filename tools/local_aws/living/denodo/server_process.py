@@ -149,7 +149,7 @@ class _Listeners:
 
 
 def record_start(home: "Home", server: str) -> dict[str, str]:
-    """Write the settings with which the server was started to a file, and return them."""
+    """Write the settings of this server's start to a file, and return the settings."""
     made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}
     started.update(

@@ -163,7 +163,7 @@ class Home:
         return 200 if path == "/" else 404
 
     def start_web(self) -> None:
-        """Start the web container, as a start of Virtual DataPort does; do nothing if it runs."""
+        """Start the web container unless it runs, as a start of Virtual DataPort does."""
         _start_container(self)
 
     def application(self, name: str) -> Path:
@@ -171,7 +171,7 @@ class Home:
         return self.path / "run/applications" / name
 
     def running(self, server: str) -> dict[str, object]:
-        """Return the settings with which a server was started last; empty before the first."""
+        """Return the settings of a server's last start; empty before the first start."""
         file = self.path / "run" / f"{server}.json"
         found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return found
