@@ -106,7 +106,8 @@ this suffix."""
 
 EXPORT_COPY_STACK_SUFFIX: Final = "-exports-copy"
 """Suffix of the name of the stack with the copies of a cluster's metadata exports, in the region of
-the failover's other cluster. A rule forbids clusters with this stack's name."""
+the failover's other cluster. A rule forbids a cluster whose stack would have
+this name."""
 
 ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a

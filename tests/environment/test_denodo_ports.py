@@ -1,4 +1,4 @@
-"""Ports and other facts that depend on Denodo's version match Denodo's manuals and article."""
+"""Ports and other facts of each Denodo version match Denodo's manuals and its article on AWS."""
 
 from pathlib import Path
 

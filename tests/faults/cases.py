@@ -96,10 +96,8 @@ exports, it is not known whether the standby is ready. `adopt` refuses load bala
 have.
 """
 VARIANT_KINDS: Final = 1
-"""Number of kinds of faults for a row that does not get all kinds. The main row of a command is its
-last row that changes something, and gets all kinds, unless the command refuses in this environment
-or only wraps another command.
-"""
+"""Number of kinds of faults (`CLASSES`) that the sample gives a row of `ROWS` for which
+`gets_every_kind` is false."""
 WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
 """Commands that do what `failover to` does, and little else."""
 WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
@@ -190,7 +188,7 @@ def named(calls: Sequence[Call]) -> list[tuple[str, str]]:
 
 
 def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterator[Case]:
-    """Yield all cases of a row."""
+    """Yield all cases of a row of `ROWS`: each call with each fault, once and lasting."""
     for (position, call), fault, lasting in product(enumerate(calls), Fault, (False, True)):
         if not (lasting and fault in ONCE):
             yield Case(arguments, position, call, fault, lasting)

@@ -26,7 +26,7 @@ def _patient_commands() -> Iterator[None]:
 
 @pytest.fixture(scope="session", params=ARCHIVES, ids=lambda file: file.name.split(".")[0])
 def revision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Revision:
-    """Return each archived revision in turn."""
+    """Return each archived revision of this project in turn."""
     return Revision.unpack(request.param, tmp_path_factory.mktemp("revision"))
 
 

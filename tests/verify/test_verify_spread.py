@@ -61,9 +61,10 @@ def test_failed() -> None:
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
-    """The computed chances are at least the exact ones.
+    """The chances of a missing node and of uneven counts are at least the exact probabilities.
 
-    The exact chances are counted over all ways in which six connections can spread over the nodes.
+    The test counts the exact probabilities over all ways in which six connections can spread over
+    the nodes.
     """
     ways = [Counter(map(str, node)) for node in product(range(nodes), repeat=6)]
     missing = sum(len(one) < nodes for one in ways) / len(ways)

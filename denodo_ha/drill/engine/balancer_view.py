@@ -297,9 +297,10 @@ class BalancerView:
         Args:
             zone: the zone.
             port: the listener's port.
-            served: whether a connection must be served, and not only accepted.
-            by_proxy: whether a connection counts as soon as the target accepts it, even if the
-                target is a proxy without a usable node.
+            served: whether the node must be ready; if false, the node only has to accept the
+                connection.
+            by_proxy: whether a connection counts as soon as the target accepts it, whatever
+                `served` is: a proxy also accepts connections without a usable node.
         """
         listener = self._listeners[port]
         groups = [self._target_groups[key] for key in listener.target_groups]

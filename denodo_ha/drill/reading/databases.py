@@ -60,7 +60,10 @@ def read_databases(
 
 
 def _cluster(database: Resource, clusters: Mapping[str, str]) -> str | None:
-    """Return the cluster of a database, by this project's metadata or else by its tag."""
+    """Return the name of the cluster that uses a database.
+
+    The name is in the `Metadata` of the database's resource, or else in the database's tag.
+    """
     stack = as_mapping(database.own_metadata.get(DATABASE_METADATA)).get("Stack")
     tag = database.tags.get(CLUSTER_TAG)
     by_tag = tag if tag in clusters.values() else None

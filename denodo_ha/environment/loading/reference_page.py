@@ -202,7 +202,7 @@ def _allowed_by(part: Any) -> str:
 
 
 def _is_list(annotation: Any) -> bool:
-    """Return whether a type is a list, including a list in a union or with metadata."""
+    """Return whether a type is a list, also inside of a union or of `Annotated`."""
     if get_origin(annotation) is tuple:
         return True
     inner = get_args(annotation)

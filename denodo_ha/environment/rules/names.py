@@ -159,7 +159,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "network", "node_zone", "name"),
                 "does not result in valid host names",
                 f"a node would have the name {longest}; {_HOST_NAME_RULE}",
-                "give the nodes another zone",
+                "give the nodes another hosted zone",
                 value=zone.name,
             )
     for path, part in with_hyphen.items():

@@ -1,8 +1,9 @@
 """The failover back to the primary at the end of a practice; a failed attempt is repeated.
 
 The switch's alarm evaluates the maximum of each minute. A datapoint for the primary has no effect
-if it is put in the same minute as the earlier datapoint for the secondary. Therefore the datapoint
-for the primary is put a second time, unless the effect of the earlier datapoint was seen.
+if it is put in the same minute as the datapoint for the secondary. So, unless the effect of the
+datapoint for the secondary was seen, the datapoint for the primary is put twice: at once, and again
+when the datapoint for the secondary must have had its effect.
 """
 
 import re

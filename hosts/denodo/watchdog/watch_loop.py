@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 
 SCAN_S = 1.0
-"""Project default: pause between two checks for scripts of operators. A shutdown script starts
-Java, so it runs longer than this pause."""
+"""Project default: pause between two checks for running scripts by which operators stop Denodo.
+A shutdown script starts Java, so it runs longer than this pause."""
 LOOK_S = 30.0
 """Project default: pause between two checks of the servers. A server is started again after two
 checks in which it does not run."""
@@ -73,7 +73,10 @@ class WatchLoop:
             self.sleep(SCAN_S)
 
     def step(self) -> None:
-        """Check once for scripts of operators; check the servers if `LOOK_S` has passed."""
+        """Check for running scripts that stop Denodo, and silence alarms in a pause.
+
+        The servers are checked if `LOOK_S` has passed since their last check.
+        """
         now = self.now()
         self.scripts.observe(now)
         if now >= self._silence_at and self.paused():

@@ -30,7 +30,7 @@ def deploy(cloud: Cloud, only: str | None, key: Hashable) -> None:
     """Deploy to a new account, or restore the result of an earlier deploy with the same key."""
     if key not in _deployed:
         cloud.deploy(only)
-        # Copy all services in one call, so that references between their resources lead to the
+        # Copy all AWS services in one call, so that references between their resources lead to the
         # copies.
         _deployed[key] = copy.deepcopy((_backends(), cloud.state))
         return

@@ -174,7 +174,7 @@ WRONG = (
         (
             "does not result in valid host names (_nodes.example.com)",
             "a node would have the name node1._nodes.example.com",
-            "give the nodes another zone",
+            "give the nodes another hosted zone",
         ),
     ),
     Wrong(

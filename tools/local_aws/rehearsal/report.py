@@ -66,7 +66,8 @@ def _footer(pace: float) -> str:
         f"Times are in AWS seconds, at a pace of {pace:g}: one second of this machine is {pace:g} "
         f"AWS seconds. An observed recovery agrees with the drill if it is not longer than the "
         f"predicted time plus a tenth plus {tolerance(pace):.0f} s, and not shorter than the "
-        f"certain seconds of the prediction minus {tolerance(pace):.0f} s. {_HONEST}"
+        f"shortest time of the prediction (its certain seconds) minus {tolerance(pace):.0f} s. "
+        f"{_HONEST}"
     )
 
 

@@ -177,7 +177,8 @@ class _Comparison:
         if len(declared) != 1:
             self._refusals.append(
                 f"{self._stack.name} has {len(declared)} load balancers, and only one can be taken "
-                "over: remove `sticky: cookie`, which adds a load balancer, or build beside"
+                "over: remove `sticky: cookie`, which adds a load balancer, or take the way "
+                '"build beside"'
             )
             return
         ((logical_id, properties),) = declared
@@ -196,7 +197,7 @@ class _Comparison:
             self._refusals.append(
                 f"the load balancer is {scheme} and the configuration has the scheme "
                 f"{declared.get('Scheme')}, which AWS cannot change: write scheme: {scheme}, or "
-                "build beside"
+                'take the way "build beside"'
             )
 
     def _compare_addresses(self, declared: Resource) -> None:
@@ -213,7 +214,8 @@ class _Comparison:
                 self._refusals.append(
                     f"in {subnet} the load balancer has {fixed.get(subnet) or 'an address of AWS'} "
                     f"and the configuration has {address}; the address of a zone cannot be "
-                    "changed: write the load balancer's address, or build beside"
+                    "changed: write the load balancer's address, or take the way "
+                    '"build beside"'
                 )
 
     def _compare_security_group(self, declared: Resource) -> None:
@@ -225,7 +227,7 @@ class _Comparison:
                 "the load balancer was created without a security group, and AWS cannot add a "
                 "security group later (AWS, Update the security groups for your Network Load "
                 "Balancer); the stack's load balancer needs a security group, which admits only "
-                "clients: build beside"
+                'clients: take the way "build beside"'
             )
             return
         if len(groups) > 1:

@@ -95,7 +95,7 @@ class FoundSite:
 
 
 def read_found_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> FoundSite:
-    """Return the clusters of a site.
+    """Return the clusters of the site that a record or a load balancer names.
 
     Raises:
         UsageError: The locator names nothing that exists in these regions, no load balancer, two

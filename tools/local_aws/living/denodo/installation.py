@@ -19,8 +19,8 @@ DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
 SSO = "conf/SSOConfiguration.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
 _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
-"""Content of the Data Catalog's file: one key, which the node program replaces. The project has no
-copy of the real file."""
+"""Content of the Data Catalog's configuration file: one key, which the node program replaces. The
+project has no copy of the real file."""
 _NO_SSO = "sso.enabled=false\n"
 """Content of the file of the Security Token. The project has no copy of the real file."""
 _METADATA = "# REQUIRE PROPERTIES FILE\nCREATE DATABASE sales 'Sample of the local AWS';\n"
