@@ -127,7 +127,7 @@ class Machine:
         self._agent.cli(home.folder / "aws")
 
     def begin(self) -> None:
-        """Apply the desired state, confirm the metadata, and stand for the instance on the local AWS."""
+        """Apply the desired state, confirm the metadata, and stand in for the instance."""
         assert self._run("apply")[0] == 0
         self.confirm()
         self._stand_in()
