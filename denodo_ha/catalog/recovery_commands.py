@@ -40,7 +40,7 @@ def import_export(
         typer.Option(
             "--from",
             metavar="CLUSTER",
-            help="Import the newest copy of this cluster's exports; default: the node's own "
+            help="Import the newest copy of CLUSTER's exports; default: the node's own "
             "newest export.",
         ),
     ] = None,
