@@ -2,6 +2,7 @@
 
 import gc
 import locale
+import logging
 import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -236,9 +237,13 @@ def assembly_of(assemblies: SharedAssemblies) -> Callable[[str], Assembly]:
 
 
 @pytest.fixture(autouse=True)
-def _character_encoding() -> Iterator[None]:
-    """Restore the process's character encoding, which a library may change according to LANG."""
+def _process_settings() -> Iterator[None]:
+    """Restore the character encoding, which libraries change, and the log level of commands."""
     encoding = locale.setlocale(locale.LC_CTYPE)
+    logger = logging.getLogger("denodo_ha")
+    log_settings = logger.handlers, logger.propagate, logger.level
     yield
+    logger.handlers, logger.propagate, level = log_settings
+    logger.setLevel(level)
     if locale.setlocale(locale.LC_CTYPE) != encoding:
         locale.setlocale(locale.LC_CTYPE, encoding)
