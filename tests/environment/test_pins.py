@@ -70,8 +70,11 @@ class TestFile:
     def test_none_is_warned_about(self, tmp_path: Path) -> None:
         (problem,) = told(tmp_path, minimal(), None)
         assert (problem.rule, problem.severity) == ("no-pins", Severity.WARNING)
-        assert "clusters: has no pins file beside this configuration file; a change of" in str(
-            problem
+        assert str(problem).endswith(
+            "clusters: has no pins file beside this configuration file; a change of type, image or "
+            "disk would replace or restart every node in one deploy, which takes the cluster down; "
+            "after the first deploy, write the values of the nodes to NAME.pins.yaml beside this "
+            "file (see docs/reference/pins.md), and commit the pins file"
         )
         assert loaded(tmp_path, minimal()).pins == NO_PINS
 

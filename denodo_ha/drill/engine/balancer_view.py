@@ -297,8 +297,7 @@ class BalancerView:
         Args:
             zone: the zone.
             port: the listener's port.
-            served: whether the node must be ready; if false, the node only has to accept the
-                connection.
+            served: whether the node must be ready, and not only accept the connection.
             by_proxy: whether a connection counts as soon as the target accepts it, whatever
                 `served` is: a proxy also accepts connections without a usable node.
         """

@@ -131,7 +131,7 @@ def _image(settings: Settings) -> bool:
         "VirtualizationType": "hvm",
         "CreationDate": private(ministack.ec2, "_now_ts")(),
         "OwnerId": ministack.account(),
-        # What the image contains, such as Denodo: the machines of its instances get these programs.
+        # Programs in the image, such as Denodo: the machines of the image's instances get them.
         "Contents": settings.get("contents") or {},
     }
     return True
